@@ -1,0 +1,1 @@
+"""How it is set: one frozen record a stage, and the presets that fill them."""

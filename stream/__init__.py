@@ -1,0 +1,1 @@
+"""What moves: frames, observations, tracks, windows, messages, and the stages that change them."""

@@ -1,0 +1,23 @@
+"""What can go wrong at the borders of the engine: sources, files, models, the wire."""
+
+from ..kernels.errors import CrowdstreamError
+
+
+class SourceError(CrowdstreamError):
+    """A video, folder or camera that cannot be opened or gives nothing usable."""
+
+
+class ModelError(CrowdstreamError):
+    """A network or body file that is missing, damaged or of another contract."""
+
+
+class LogError(CrowdstreamError):
+    """A window log that cannot be read or written."""
+
+
+class ProtocolError(CrowdstreamError):
+    """Bytes on a socket that break the protocol of docs/protocol.md."""
+
+
+class ExportError(CrowdstreamError):
+    """A log that holds nothing of what an export needs, or a target that cannot be written."""
