@@ -1,0 +1,112 @@
+"""Fill the configuration: a preset or a YAML file, then `--set a.b=c`, later ones winning.
+
+An unknown key is an error that lists the keys there are; a value out of range says the range.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import ConfigError
+from .schema import EngineConfig
+
+Tree = dict[str, Any]
+
+
+def preset_names() -> list[str]:
+    """The presets that ship, alphabetically."""
+    folder = resources.files(__package__) / "presets"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_config(preset: str = "replay", overrides: Iterable[str] = ()) -> EngineConfig:
+    """The configuration of a run.
+
+    Args:
+        preset: name of a shipped preset, or path of a YAML file of the same form.
+        overrides: `a.b=value` strings; the value is read as YAML.
+
+    Raises:
+        ConfigError: no such preset, not YAML, unknown key, value out of range.
+    """
+    tree = _read_tree(preset)
+    for item in overrides:
+        _apply(tree, item)
+    return build(EngineConfig, tree)
+
+
+def build(record: type[EngineConfig], tree: Mapping[str, Any]) -> EngineConfig:
+    """Validate a tree of plain values into the record, with errors a person can act on."""
+    try:
+        return record.model_validate(dict(tree))
+    except ValidationError as exc:
+        raise ConfigError("; ".join(_explain(record, dict(error)) for error in exc.errors())) from exc
+
+
+def _read_tree(preset: str) -> Tree:
+    if preset in preset_names():
+        text = (resources.files(__package__) / "presets" / f"{preset}.yaml").read_text("utf-8")
+        where = f"preset {preset}"
+    else:
+        path = Path(preset)
+        if not path.is_file():
+            raise ConfigError(
+                f"no configuration {preset!r}: not a file, and the presets are {', '.join(preset_names())}"
+            )
+        text, where = path.read_text("utf-8"), str(path)
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{where} is not YAML: {str(exc).splitlines()[0]}") from exc
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{where}: expected a map of stages at the top, got {type(tree).__name__}")
+    return tree
+
+
+def _apply(tree: Tree, item: str) -> None:
+    key, eq, text = item.partition("=")
+    path = key.strip().split(".")
+    if not eq or not all(path):
+        raise ConfigError(f"--set {item!r}: expected stage.key=value, e.g. perception.detect_stride=2")
+    node = tree
+    for part in path[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {item!r}: {part!r} is a value, not a group of settings")
+        node = child
+    try:
+        node[path[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"--set {item!r}: the value is not YAML") from exc
+
+
+def _explain(record: type[BaseModel], error: dict[str, Any]) -> str:
+    loc = [str(part) for part in error["loc"]]
+    where = ".".join(loc)
+    if error["type"] != "extra_forbidden":
+        return f"{where} = {error.get('input')!r}: {error['msg'].removeprefix('Value error, ')}"
+    owner = _record_at(record, loc[:-1])
+    names = sorted(owner.model_fields) if owner else []
+    close = difflib.get_close_matches(loc[-1], names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    group = ".".join(loc[:-1]) or "the configuration"
+    return f"unknown key {where!r}{hint} Keys of {group}: {', '.join(names)}"
+
+
+def _record_at(record: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
+    for part in path:
+        field = record.model_fields.get(part)
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return None
+        record = kind
+    return record
