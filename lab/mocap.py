@@ -1,8 +1,8 @@
 """Read the motion-capture shards: clips of 24-joint SMPL poses at 30 Hz, y up.
 
 A folder holds `index.csv` (a row per clip: shard, start, frames, category, licence) and npz shards with
-`poses` (rows, 24, 3) float16 axis-angle, `trans` (rows, 3) float32 pelvis position in metres, y up, floor at y = 0,
-feet on it. Sizes are normalised to one reference leg length.
+`poses` (rows, 24, 3) float16 axis-angle, `trans` (rows, 3) float32 pelvis position in metres, y up, floor
+at y = 0. Sizes are normalised to one reference leg length.
 """
 
 from __future__ import annotations

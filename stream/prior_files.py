@@ -17,6 +17,7 @@ _SHAPES = {
     "covariance": (POSE_DIM, POSE_DIM),
     "precision": (POSE_DIM, POSE_DIM),
     "components": (POSE_DIM, LATENT_DIM),
+    "encoder": (LATENT_DIM, POSE_DIM),
     "residual_std": (POSE_DIM,),
 }
 
@@ -28,7 +29,7 @@ def load_pose_prior(path: Path | None = None) -> GaussianPosePrior:
         path: npz written by `crowdstream.lab.pose_prior`; None takes the one in the package.
 
     Raises:
-        ModelError: the file is missing, unreadable, lacks an array, or an array is of another shape or not finite.
+        ModelError: the file is missing or unreadable, or an array is missing, misshapen or not finite.
     """
     try:
         if path is None:
@@ -52,5 +53,4 @@ def load_pose_prior(path: Path | None = None) -> GaussianPosePrior:
         if got != shape or not np.isfinite(arrays[name]).all():
             raise ModelError(f"pose prior {name}: got shape {got}, expected {shape} and finite numbers")
     tensors = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in _SHAPES}
-    encoder = np.linalg.pinv(arrays["components"].astype(np.float64)).astype(np.float32)
-    return GaussianPosePrior(**tensors, encoder=torch.from_numpy(encoder))
+    return GaussianPosePrior(**tensors)

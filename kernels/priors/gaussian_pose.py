@@ -1,11 +1,12 @@
-"""The Gaussian pose prior: body poses as a multivariate normal, and its 32-d latent (VPoser's role, eq. 8).
+"""The Gaussian pose prior: body poses as a multivariate normal, with a 32-d latent (VPoser's role, eq. 8).
 
-    pose = mean + C z + residual,   z ~ N(0, I),   C = U_32 diag(std_32)      (probabilistic PCA)
-    E_pose = 1/2 |z|^2                                                        (DyCrowd eq. 8, constant left out)
+    pose = mean + C z + residual,   z ~ N(0, I),   z = E (pose - mean),   E C = I
+    E_pose = 1/2 |z|^2                                    (DyCrowd eq. 8; its constant is left out)
 
-`pose` is the axis-angle of SMPL's joints 1..21 laid end to end (63 numbers); the two hands stay at zero. It is
-linear, so decoding is one product and the live solver can use the full covariance as a quadratic. Its weakness
-is that of every Gaussian: it knows which joints bend together, not that a knee stops at straight.
+`pose` is the axis-angle of SMPL's joints 1..21 laid end to end (63 numbers); the two hands stay at zero.
+It is linear, so decoding is one product and the live solver can use the full covariance as a quadratic.
+Its weakness is that of every Gaussian: it knows which joints bend together, not that a knee stops when
+straight.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class GaussianPosePrior:
     precision: Float[Tensor, "P P"]
     """Inverse of the regularised covariance, rad^-2."""
     components: Float[Tensor, "P L"]
-    """Principal directions scaled by their standard deviation, rad; column l is what z_l = 1 adds."""
+    """C, rad: column l is what z_l = 1 adds. Principal directions in metres of joint motion, scaled."""
     residual_std: Float[Tensor, "P"]
     """Spread of each angle that the components leave out, rad."""
     encoder: Float[Tensor, "L P"]
-    """pinv(components): z = encoder (pose - mean)."""
+    """E, rad^-1: the left inverse of C that keeps joints, not angles, close."""
 
     def __post_init__(self) -> None:
         p, latent = self.components.shape
@@ -51,7 +52,7 @@ class GaussianPosePrior:
                 raise ShapeError(f"GaussianPosePrior.{name}: got {got}, expected {shape} (P={p}, L={latent})")
 
     def encode(self, pose_rotvec: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch L"]:
-        """Latent of a body pose (least squares); root and hands are not looked at."""
+        """Latent of a body pose (least squares in joint motion); root and hands are not looked at."""
         body = pose_rotvec[..., 1 : 1 + BODY_JOINTS, :].flatten(-2)
         return (body - self.mean) @ self.encoder.T
 
