@@ -1,0 +1,75 @@
+"""Where the soles are: linear blend skinning of the few vertices that can touch the ground.
+
+    v_s = sum_j w_sj (x_j + R_j (v_s(betas) - J_j(betas)))       (Loper et al. 2015, eq. 2, S rows only)
+
+Pose-dependent displacements are left out: the shipped body has none at the soles, and those of licensed
+bodies stay within millimetres there. O(B S J), differentiable.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..skeleton import SMPL_JOINTS
+from .kinematics import Kinematics
+from .tensors import BodyTensors
+
+SOLES_PER_FOOT = 16
+SOLE_DEPTH_M = 0.012
+"""A vertex of the foot this close above its lowest one belongs to the sole."""
+
+
+def sole_positions(
+    kinematics: Kinematics, betas: Float[Tensor, "*#batch K"], body: BodyTensors
+) -> Float[Tensor, "*#batch S 3"]:
+    """World positions of the sole vertices, metres."""
+    feet = [
+        SMPL_JOINTS.index(f"{side}_{part}")
+        for part in ("knee", "ankle", "foot")
+        for side in ("left", "right")
+    ]
+    weights = body.sole_weights[:, feet]
+    weights = weights / weights.sum(-1, keepdim=True)  # soles hang on knee, ankle and foot only
+    rest = body.sole_template_m + torch.einsum("...K,scK->...sc", betas, body.sole_shapedirs_m)
+    arms = rest[..., :, None, :] - kinematics.joints_rest_m[..., None, feet, :]
+    turned = torch.einsum("...jCc,...sjc->...sjC", kinematics.rotmats_world[..., feet, :, :], arms)
+    placed = turned + kinematics.joints_m[..., None, feet, :]
+    return torch.einsum("sj,...sjC->...sC", weights, placed)
+
+
+def choose_sole_vertices(
+    v_template: Float[np.ndarray, "V 3"], weights: Float[np.ndarray, "V 24"]
+) -> Int[np.ndarray, "S"]:
+    """Well-spread vertices of both soles (left first), for bodies that do not name their own.
+
+    Per foot: all vertices that hang on ankle or foot and lie near its lowest point, thinned by
+    farthest-point sampling from the heel, so that heel, ball, toes and both edges are among them.
+    """
+    chosen = []
+    for side in ("left", "right"):
+        part = [SMPL_JOINTS.index(f"{side}_{name}") for name in ("ankle", "foot")]
+        own = np.flatnonzero(weights[:, part].sum(1) > 0.9)
+        if len(own) < SOLES_PER_FOOT:
+            raise ShapeError(
+                f"the {side} foot has {len(own)} vertices, expected at least {SOLES_PER_FOOT}; "
+                "are the skinning weights those of an SMPL body?"
+            )
+        low = own[np.argsort(v_template[own, 1], kind="stable")]
+        near = int((v_template[low, 1] < v_template[low[0], 1] + SOLE_DEPTH_M).sum())
+        low = low[: max(near, SOLES_PER_FOOT)]
+        chosen.append(low[_farthest_points(v_template[low][:, [0, 2]].astype(np.float64), SOLES_PER_FOOT)])
+    return np.concatenate(chosen).astype(np.int64)
+
+
+def _farthest_points(points: Float[np.ndarray, "P 2"], count: int) -> Int[np.ndarray, "S"]:
+    """Indices of `count` points, each the farthest from all before it; the first is the rearmost."""
+    picks = [int(points[:, 1].argmin())]
+    distance = np.linalg.norm(points - points[picks[0]], axis=1)
+    while len(picks) < count:
+        picks.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(points - points[picks[-1]], axis=1))
+    return np.array(picks, dtype=np.int64)
