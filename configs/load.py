@@ -23,7 +23,9 @@ Tree = dict[str, Any]
 def preset_names() -> list[str]:
     """The presets that ship, alphabetically."""
     folder = resources.files(__package__) / "presets"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
 
 
 def load_config(preset: str = "replay", overrides: Iterable[str] = ()) -> EngineConfig:

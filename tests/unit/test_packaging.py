@@ -22,5 +22,7 @@ def test_dev_requirements_mirror_the_group() -> None:
     group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
     lines = (ROOT / "requirements-dev.txt").read_text().splitlines()
     assert sorted(line for line in lines if line and not line.startswith("#")) == sorted(
-        item for item in group if not item.startswith("pyright")  # pyright is an editor's aid, not a gate
+        item
+        for item in group
+        if not item.startswith("pyright")  # pyright is an editor's aid, not a gate
     )
