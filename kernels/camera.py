@@ -51,11 +51,11 @@ class CameraModel:
     @property
     def centre_world_m(self) -> Float[Array, "3"]:
         """The optical centre in the world, metres."""
-        return -self.R_cam_world.T @ self.t_cam_world_m
+        return np.asarray(-self.R_cam_world.T @ self.t_cam_world_m)
 
     def to_camera(self, points_world_m: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3"]:
         """World points in camera axes, metres."""
-        return points_world_m @ self.R_cam_world.T + self.t_cam_world_m
+        return np.asarray(points_world_m @ self.R_cam_world.T + self.t_cam_world_m)
 
     def project(self, points_world_m: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
         """Pixels of world points; NaN for points at or behind the camera."""
@@ -77,7 +77,7 @@ class CameraModel:
             xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
             yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
             xy = np.stack([xd, yd], axis=-1)
-        return xy @ self.K[:2, :2].T + self.K[:2, 2]
+        return np.asarray(xy @ self.K[:2, :2].T + self.K[:2, 2])
 
     def undistort_px(self, px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
         """Pixels as an ideal pinhole with the same K would have seen them."""
@@ -94,4 +94,4 @@ class CameraModel:
         xy = (ideal - self.K[:2, 2]) @ np.linalg.inv(self.K[:2, :2]).T
         cam = np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
         world = cam @ self.R_cam_world
-        return world / np.linalg.norm(world, axis=-1, keepdims=True)
+        return np.asarray(world / np.linalg.norm(world, axis=-1, keepdims=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .errors import CalibrationError
 
@@ -37,7 +37,16 @@ class GroundPlane:
 
     def height_m(self, points_world_m: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
         """Signed distance of points above the plane, metres."""
-        return points_world_m @ self.normal - self.offset_m
+        return np.asarray(points_world_m @ self.normal - self.offset_m)
+
+    def contains(self, xy_m: Float[Array, "N 2"]) -> Bool[Array, "N"]:
+        """Which places lie on this piece; all of them where it has no outline."""
+        if self.outline_m is None:
+            return np.ones(len(xy_m), bool)
+        edges = np.roll(self.outline_m, -1, axis=0) - self.outline_m
+        to_point = xy_m[:, None] - self.outline_m
+        cross = edges[:, 0] * to_point[..., 1] - edges[:, 1] * to_point[..., 0]
+        return np.asarray(np.all(cross >= 0, axis=1) | np.all(cross <= 0, axis=1))
 
 
 @dataclass(frozen=True)
