@@ -1,0 +1,299 @@
+"""Writing and reading the append-only log; its bytes are those of `log_format`.
+
+The writer cuts an unfinished tail when it goes on with a log, and answers for the durable messages it holds.
+The reader never fails on damage inside a log: it counts and says what it left out.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..errors import LogError, ProtocolError
+from .codec import decode
+from .log_format import (
+    FILE_HEAD,
+    MAGIC,
+    RECORD_HEAD,
+    VERSION,
+    LogHealth,
+    LogRecord,
+    check_head,
+    pack_record,
+    scan,
+)
+from .messages import DURABLE, Kind, Message, tier_of
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Places:
+    """Where the messages of one topic stand, by number; compact, as it grows with the stream."""
+
+    seqs: array[int] = field(default_factory=lambda: array("q"))
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, seq: int, offset: int, length: int) -> None:
+        self.offsets.append(offset)
+        self.lengths.append(length)
+        self.seqs.append(seq)  # last: a reader in another thread sees only complete rows
+
+    def find(self, seq: int) -> tuple[int, int] | None:
+        i = bisect_left(self.seqs, seq)
+        if i < len(self.seqs) and self.seqs[i] == seq:
+            return self.offsets[i], self.lengths[i]
+        return None
+
+
+class LogWriter:
+    """Appends commits to one log; also answers `read(topic, seq)` for the durable topics of its own session.
+
+    Raises LogError for everything the disk refuses; the file then ends where the last whole record ends,
+    and the next append tries again.
+    """
+
+    def __init__(self, path: Path, append: bool = False) -> None:
+        """Starts a new log (replacing an old *log* of that name), or goes on with an old one."""
+        self.path = Path(path)
+        self.health = LogHealth()
+        self.last_seq: dict[tuple[str, str], int] = {}
+        """Newest number per (session, topic) that the log held when it was opened."""
+        self.last_state: bytes = b""
+        """Packed warm-start state of the last commit that had one."""
+        self.last_sid = ""
+        self._places: dict[tuple[str, str], _Places] = {}
+        self._end = 0
+        exists = self.path.exists() and self.path.stat().st_size > 0
+        if exists:
+            check_head(self.path)  # whatever is not a log is not overwritten
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | (0 if append and exists else os.O_TRUNC)
+            self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        except OSError as exc:
+            raise LogError(f"cannot write {self.path}: {exc.strerror or exc}") from exc
+        try:
+            if append and exists:
+                self._recover()
+            else:
+                self._write(FILE_HEAD.pack(MAGIC, *VERSION, 0))
+                self._sync_folder()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _recover(self) -> None:
+        for record in scan(self.path, self.health):
+            self._end = record.end
+            self.last_state = record.state or self.last_state
+            for data, place in zip(record.messages, record.places, strict=True):
+                self._note(data, place)
+        self._end = max(self._end, FILE_HEAD.size)
+        try:
+            os.ftruncate(self._fd, self._end)
+        except OSError as exc:
+            raise LogError(f"cannot cut the unfinished tail of {self.path}: {exc.strerror or exc}") from exc
+
+    def _note(self, data: bytes, place: int) -> None:
+        message = decode(data)
+        if isinstance(message, Message):
+            self.last_sid = message.sid
+            self.last_seq[message.sid, message.topic] = message.seq
+            self._index(message.sid, message.topic, message.seq, place, len(data))
+
+    def _index(self, sid: str, topic: str, seq: int, place: int, length: int) -> None:
+        if tier_of(topic) in DURABLE:
+            self._places.setdefault((sid, topic), _Places()).add(seq, place, length)
+
+    @property
+    def num_bytes(self) -> int:
+        """Length of the log, bytes."""
+        return self._end
+
+    def append(self, messages: Sequence[Message], packed: Sequence[bytes], state: bytes = b"") -> None:
+        """Commits messages in one record; it is in the operating system's hands, not yet on the disk (`sync`)."""
+        record = pack_record(packed, state)
+        start = self._end + RECORD_HEAD.size + 4
+        self._write(record)
+        for message, data in zip(messages, packed, strict=True):
+            self._index(message.sid, message.topic, message.seq, start + 4, len(data))
+            start += 4 + len(data)
+
+    def sync(self) -> None:
+        """Returns when everything appended is on the disk."""
+        try:
+            os.fdatasync(self._fd)
+        except OSError as exc:
+            raise LogError(f"cannot commit to {self.path}: {exc.strerror or exc}") from exc
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._fd, view[written:], self._end + written)
+        except OSError as exc:
+            try:
+                os.ftruncate(self._fd, self._end)
+            except OSError:
+                pass  # the half record is skipped by every reader, and overwritten by the next append
+            raise LogError(f"cannot write {self.path}: {exc.strerror or exc}") from exc
+        self._end += len(data)
+
+    def _sync_folder(self) -> None:
+        """A new file survives a power cut only once its folder is on the disk too."""
+        try:
+            fd = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            pass  # some file systems cannot; the records are still safe
+
+    def first(self, sid: str, topic: str) -> int | None:
+        """The oldest number of a durable topic in the log."""
+        places = self._places.get((sid, topic))
+        return places.seqs[0] if places else None
+
+    def read(self, sid: str, topic: str, seq: int) -> bytes | None:
+        """A committed message of a durable topic; None where the log does not hold it."""
+        places = self._places.get((sid, topic))
+        found = places.find(seq) if places else None
+        if found is None:
+            return None
+        try:
+            data = os.pread(self._fd, found[1], found[0])
+        except OSError:
+            return None
+        return data if len(data) == found[1] else None
+
+    def close(self) -> None:
+        """Syncs and closes; a second call does nothing."""
+        if self._fd >= 0:
+            try:
+                self.sync()
+            finally:
+                os.close(self._fd)
+                self._fd = -1
+
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LogIndex:
+    """Where everything stands, after one pass."""
+
+    first_seq: Mapping[tuple[str, str], int]
+    """Per (session, topic)."""
+    last_seq: Mapping[tuple[str, str], int]
+    highest_rev: Mapping[tuple[str, int, int], int]
+    """Per (session, window, person)."""
+    sessions: tuple[str, ...]
+    """In order of appearance."""
+    places: Mapping[tuple[str, str], _Places]
+    health: LogHealth
+
+    def holds(self, sid: str, topic: str, seq: int) -> bool:
+        places = self.places.get((sid, topic))
+        return places is not None and places.find(seq) is not None
+
+
+class LogReader:
+    """Reads a log that may still be written to, cut short or damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise LogError(f"no log at {self.path}; give a file written by `crowdstream run --record`")
+        check_head(self.path)
+        self.health = LogHealth()
+        """Of the last complete pass."""
+
+    def records(self) -> Iterator[LogRecord]:
+        """Every whole record in order of commit."""
+        health = LogHealth()
+        yield from scan(self.path, health)
+        self.health = health
+
+    def messages(self) -> Iterator[Message]:
+        """Every readable message in order of commit; one that breaks the protocol counts as damage."""
+        broken = 0
+        for record in self.records():
+            for data in record.messages:
+                try:
+                    message = decode(data)
+                except ProtocolError:
+                    broken += 1
+                    continue
+                if isinstance(message, Message):
+                    yield message
+        self.health.damaged_records += broken
+
+    def schemas(self) -> Iterator[Message]:
+        return (message for message in self.messages() if message.kind is Kind.SCHEMA)
+
+    def last_state(self) -> dict[str, Any] | None:
+        """The warm-start state of the last commit that had one."""
+        last: LogRecord | None = None
+        for record in self.records():
+            last = record if record.state else last
+        return last.decode_state() if last else None
+
+    def index(self) -> LogIndex:
+        """One pass over the log."""
+        first: dict[tuple[str, str], int] = {}
+        last: dict[tuple[str, str], int] = {}
+        revs: dict[tuple[str, int, int], int] = {}
+        places: dict[tuple[str, str], _Places] = {}
+        for record in self.records():
+            for data, place in zip(record.messages, record.places, strict=True):
+                try:
+                    message = decode(data)
+                except ProtocolError:
+                    continue
+                if not isinstance(message, Message):
+                    continue
+                key = (message.sid, message.topic)
+                first.setdefault(key, message.seq)
+                last[key] = message.seq
+                places.setdefault(key, _Places()).add(message.seq, place, len(data))
+                if message.window is not None and message.rev is not None:
+                    for person in _people(message):
+                        at = (message.sid, message.window, person)
+                        revs[at] = max(message.rev, revs.get(at, 0))
+        sessions = tuple(dict.fromkeys(sid for sid, _ in first))
+        return LogIndex(first, last, revs, sessions, places, self.health)
+
+    def read(self, index: LogIndex, sid: str, topic: str, seq: int) -> bytes | None:
+        """One message by number."""
+        places = index.places.get((sid, topic))
+        found = places.find(seq) if places else None
+        if found is None:
+            return None
+        with self.path.open("rb") as file:
+            return os.pread(file.fileno(), found[1], found[0])
+
+
+def _people(message: Message) -> list[int]:
+    ids = message.body.get("person_ids")
+    return [int(i) for i in ids.ravel()] if isinstance(ids, np.ndarray) else []
