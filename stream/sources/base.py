@@ -16,13 +16,13 @@ from ..records import Frame
 class SourceConfig(StageConfig):
     """How a source is read."""
 
-    camera: str = Field("", max_length=64)
+    camera: str = Field(default="", max_length=64)
     """Name of the camera; empty: the file's or folder's own name."""
-    start_ns: int = Field(0, ge=0)
+    start_ns: int = Field(default=0, ge=0)
     """Declared capture time of presentation time zero, nanoseconds since the Unix epoch."""
-    fps: float = Field(25.0, gt=0.0, le=1000.0)
+    fps: float = Field(default=25.0, gt=0.0, le=1000.0)
     """Rate of image folders, and of videos that do not state one."""
-    decode_threads: int = Field(0, ge=0, le=64)
+    decode_threads: int = Field(default=0, ge=0, le=64)
     """Threads of one decoder; 0: the decoder's own choice."""
 
 

@@ -99,7 +99,7 @@ class FileSource:
         if self._stream.duration and self._stream.time_base:
             return max(1, round(float(self._stream.duration * self._stream.time_base) * self._fps))
         if self._container.duration:
-            return max(1, round(self._container.duration / av.time_base * self._fps))
+            return max(1, round(float(self._container.duration) / av.time_base * self._fps))
         return None
 
     @property
