@@ -17,7 +17,6 @@ from ...stream.inference.ladder import open_network
 from ...stream.models.catalogue import CATALOGUE, CatalogueEntry, Role, entry_by_name
 from ...stream.models.download import pull as pull_entry
 from ...stream.models.folder import choose, default_folder
-from ...stream.observe import tensorrt_profiles
 from .console_output import emit_json, note
 
 app = typer.Typer(no_args_is_help=True, help="The networks: what there is, what is used, how to get more.")
@@ -83,7 +82,7 @@ def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json"
     report: dict[str, object] = {}
     for role, wanted in ((Role.DETECTOR, config.perception.detector), (Role.POSE, config.perception.pose)):
         model = choose(folder, role, wanted)
-        network = open_network(model, config.inference, tensorrt_profiles(role, config.perception))
+        network = open_network(model, config.inference)
         report[role.value] = network.describe()
         network.backend.close()
         note.print(f"{role.value}: {model.name} on {network.backend.rung}")

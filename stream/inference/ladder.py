@@ -21,6 +21,7 @@ from ...kernels.inference.tensorrt import ShapeProfile, TensorRtBackend, build_p
 from ...kernels.settings import StageConfig
 from ..models.folder import ModelFile
 from .engine_cache import EngineCache, EngineKey
+from .profiles import ShapeHints, profiles_for
 from .probe import ProbeVerdict, probe_tensorrt
 
 
@@ -60,13 +61,13 @@ class OpenedNetwork:
         }
 
 
-RungOpener = Callable[[bytes, InferenceConfig, tuple[ShapeProfile, ...]], InferenceBackend]
+RungOpener = Callable[[bytes, InferenceConfig, ShapeHints], InferenceBackend]
 
 
 def open_network(
     model: ModelFile,
     config: InferenceConfig,
-    profiles: tuple[ShapeProfile, ...] = (),
+    hints: ShapeHints | None = None,
     rungs: Mapping[str, RungOpener] | None = None,
 ) -> OpenedNetwork:
     """Load a network on the best rung that works.
@@ -74,7 +75,7 @@ def open_network(
     Args:
         model: the file; its sum is checked here.
         config: which rungs, threads, caches.
-        profiles: shapes TensorRT shall be ready for; without any, its rung is skipped for dynamic networks.
+        hints: sizes a plan shall be ready for where the network leaves them free.
         rungs: openers by name; a seam for tests.
 
     Raises:
@@ -90,7 +91,7 @@ def open_network(
                 f"unknown rung {rung!r} in inference.ladder; known: {', '.join(sorted(openers))}"
             )
         try:
-            return OpenedNetwork(opener(content, config, profiles), model, tuple(refused))
+            return OpenedNetwork(opener(content, config, hints or ShapeHints()), model, tuple(refused))
         except InferenceError as exc:
             refused.append((rung, str(exc)))
     reasons = "; ".join(f"{rung}: {reason}" for rung, reason in refused)
@@ -98,23 +99,26 @@ def open_network(
 
 
 def _open_onnx_cpu(
-    content: bytes, config: InferenceConfig, profiles: tuple[ShapeProfile, ...]
+    content: bytes, config: InferenceConfig, hints: ShapeHints
 ) -> InferenceBackend:
     return OnnxBackend(content, threads=config.threads, providers=("CPUExecutionProvider",))
 
 
 def _open_onnx_cuda(
-    content: bytes, config: InferenceConfig, profiles: tuple[ShapeProfile, ...]
+    content: bytes, config: InferenceConfig, hints: ShapeHints
 ) -> InferenceBackend:
     return OnnxBackend(content, threads=config.threads, providers=("CUDAExecutionProvider",))
 
 
 def _open_tensorrt(
-    content: bytes, config: InferenceConfig, profiles: tuple[ShapeProfile, ...]
+    content: bytes, config: InferenceConfig, hints: ShapeHints
 ) -> InferenceBackend:
     verdict = probe_tensorrt(config.probe_timeout_s)
     if not verdict.usable:
         raise InferenceError(verdict.reason)
+    reader = OnnxBackend(content, threads=1, providers=("CPUExecutionProvider",))
+    profiles = profiles_for(reader.inputs, hints)
+    reader.close()
     workspace = config.workspace_mb << 20
     cache = EngineCache(_cache_folder(config), config.cache_max_mb << 20)
     key = engine_key(content, verdict, profiles, workspace)

@@ -13,6 +13,7 @@ from crowdstream.kernels.inference.backend import InferenceBackend, TensorSpec
 from crowdstream.kernels.inference.tensorrt import ShapeProfile
 from crowdstream.stream.inference.ladder import InferenceConfig, RungOpener, engine_key, open_network
 from crowdstream.stream.inference.probe import ProbeVerdict
+from crowdstream.stream.inference.profiles import ShapeHints, profiles_for
 from crowdstream.stream.models.catalogue import Role
 from crowdstream.stream.models.folder import ModelFile
 
@@ -34,7 +35,7 @@ class Echo:
 
 def _works(rung: str) -> RungOpener:
     def opener(
-        content: bytes, config: InferenceConfig, profiles: tuple[ShapeProfile, ...]
+        content: bytes, config: InferenceConfig, hints: ShapeHints
     ) -> InferenceBackend:
         return Echo(rung)
 
@@ -43,7 +44,7 @@ def _works(rung: str) -> RungOpener:
 
 def _fails(reason: str) -> RungOpener:
     def opener(
-        content: bytes, config: InferenceConfig, profiles: tuple[ShapeProfile, ...]
+        content: bytes, config: InferenceConfig, hints: ShapeHints
     ) -> InferenceBackend:
         raise InferenceError(reason)
 
@@ -95,3 +96,16 @@ def test_the_key_follows_network_machine_and_shapes() -> None:
         engine_key(b"net", verdict, (wider,), 1 << 30),
     ]
     assert base not in {key.digest() for key in others}
+
+
+def test_free_dimensions_take_the_hints() -> None:
+    hints = ShapeHints(batch=(1, 4, 16), height=(64, 96, 128), width=(32, 64, 96))
+    dynamic = TensorSpec("images", (None, 3, None, 192), "float32")
+    fixed = TensorSpec("scale", (1, 2), "float32")
+    (profile,) = profiles_for((dynamic, fixed), hints)
+    assert profile == ShapeProfile("images", (1, 3, 64, 192), (4, 3, 96, 192), (16, 3, 128, 192))
+
+
+def test_a_free_channel_is_refused() -> None:
+    with pytest.raises(InferenceError, match="only batch, height and width"):
+        profiles_for((TensorSpec("x", (1, None, 8, 8), "float32"),), ShapeHints())

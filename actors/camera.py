@@ -1,0 +1,81 @@
+"""The camera worker: opens a source, decodes, hands frames on in batches.
+
+In one process a batch holds the frames themselves; across processes it holds tokens of a shared-memory ring,
+and pixels never travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..stream.clock import WallClock
+from ..stream.records import Frame
+from ..stream.ring import FrameRing, SlotToken
+from ..stream.sources import DropStale, KeepAll, Source, open_source, paced
+from .plan import EnginePlan, SourceInfo
+from .stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Frames, or their tokens, with the time each arrived at this machine."""
+
+    frames: tuple[Frame | SlotToken, ...]
+    arrival_ns: tuple[int, ...]
+    ended: bool
+    """The source has no more."""
+
+
+class CameraWorker:
+    """start -> next_batch ... -> stop."""
+
+    def __init__(self, plan: EnginePlan) -> None:
+        self._plan = plan
+        self._source: Source | None = None
+        self._frames: Iterator[Frame] = iter(())
+        self._ring: FrameRing | None = None
+        self._late: KeepAll | DropStale = KeepAll()
+        self._clock = WallClock()
+        self.watch = Stopwatch()
+
+    def start(self, ring_slots: int = 0) -> SourceInfo:
+        """Open the source; with `ring_slots`, also the ring its frames will lie in."""
+        config = self._plan.config
+        source = open_source(self._plan.source, config.source)
+        speed = config.runtime.speed
+        if speed is not None:
+            self._late = DropStale(config.runtime.max_age_s) if config.runtime.drop_late else KeepAll()
+            source = paced(source, speed, self._clock, self._late)
+        self._source = source
+        self._frames = iter(source)
+        if ring_slots:
+            width, height = source.size_px
+            self._ring = FrameRing.create(slots=ring_slots, slot_bytes=width * height * 3)
+        return SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
+
+    def next_batch(self, count: int) -> FrameBatch:
+        """Up to `count` frames; fewer only at the end."""
+        frames: list[Frame | SlotToken] = []
+        arrivals: list[int] = []
+        with self.watch.measure("decode"):
+            for frame in self._frames:
+                arrivals.append(self._clock.now_ns())
+                frames.append(frame if self._ring is None else self._ring.put(frame))
+                if len(frames) == count:
+                    return FrameBatch(tuple(frames), tuple(arrivals), ended=False)
+        return FrameBatch(tuple(frames), tuple(arrivals), ended=True)
+
+    def stop(self) -> dict[str, object]:
+        """Close everything; what the source counted, and the seconds it took."""
+        report: dict[str, object] = {"seconds": dict(self.watch.seconds)}
+        if self._source is not None:
+            report["source"] = self._source.stats.as_dict()
+            self._source.close()
+            self._source = None
+        if isinstance(self._late, DropStale):
+            report["stale"] = self._late.dropped
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
+        return report

@@ -1,0 +1,208 @@
+"""The Ray runtime: one actor a stage, frames in a shared-memory ring, at most a few batches on the way.
+
+    camera -> [ring] -> perception -> tracking -> (live) publisher
+                                            \\-> solver -> (window) publisher
+
+The supervisor below owns every handle and is the only one that waits. Each arrow carries a bounded number of
+batches (`runtime.batches_in_flight`); a recording therefore blocks its camera instead of dropping, and a live
+source drops at the camera, counted. Actors never retry a call (`max_task_retries=0`): a retry could repeat or
+reorder frames; an actor that dies ends the run with its cause, and what is committed stays committed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import deque
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from ..kernels.errors import CrowdstreamError
+from ..kernels.solve.problem import MODEL_RATE_HZ
+from ..stream.site import SiteOutput
+from .arrivals import Arrivals
+from .camera import CameraWorker, FrameBatch
+from .perception import PerceptionWorker
+from .plan import EnginePlan, SourceInfo
+from .publisher import PublisherWorker
+from .runtime import Progress, RunHooks
+from .solver import SolverWorker
+from .summary import summarise
+from .tracking import TrackingWorker
+
+
+class EngineFault(CrowdstreamError):
+    """A worker process died or could not be reached."""
+
+
+_STOP_TIMEOUT_S = 20.0
+"""A worker that does not answer `stop` by then is killed."""
+
+
+def run_ray(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
+    """Run a plan on Ray: starts a private one-machine cluster, or joins `runtime.ray_address`."""
+    owned = not ray.is_initialized()
+    if owned:
+        _init(plan)
+    try:
+        return Supervisor(plan, hooks).run()
+    except RayTaskError as exc:
+        cause = exc.cause if isinstance(exc.cause, CrowdstreamError) else None
+        if cause is not None:
+            raise cause from None
+        raise
+    except RayActorError as exc:
+        raise EngineFault(f"a worker process died: {str(exc).splitlines()[0]}") from exc
+    finally:
+        if owned:
+            ray.shutdown()
+
+
+def _init(plan: EnginePlan) -> None:
+    config = plan.config.runtime
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its new default; silences a warning
+    os.environ.setdefault("HOME", tempfile.gettempdir())  # Ray keeps its token there and fails without
+    if config.ray_address:
+        ray.init(address=config.ray_address, log_to_driver=False, logging_level="ERROR")
+        return
+    ray.init(
+        num_cpus=max(1, os.cpu_count() or 1),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=config.object_store_mb << 20,
+    )
+
+
+class Supervisor:
+    """Owns the actors of one run; `run` is its life."""
+
+    def __init__(self, plan: EnginePlan, hooks: RunHooks) -> None:
+        self._plan, self._hooks = plan, hooks
+        self._config = plan.config.runtime
+        self._actors: dict[str, Any] = {}
+        self._arrivals = Arrivals()
+        self._on_the_way: deque[tuple[FrameBatch, Any]] = deque()
+        self._sent: deque[Any] = deque()
+        self._frames = self._windows = 0
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
+        self._info: SourceInfo | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Start in two phases, feed until the end or until asked to stop, drain, stop."""
+        reports: dict[str, dict[str, Any]] = {}
+        address = ""
+        start_s = time.perf_counter()
+        try:
+            self._place()
+            address = self._start()
+            start_s = time.perf_counter()
+            ended = False
+            while not ended and not self._hooks.stop_asked():
+                ended = self._feed()
+                while len(self._on_the_way) > (0 if ended else self._config.batches_in_flight - 1):
+                    self._take_oldest()
+            while self._on_the_way:
+                self._take_oldest()
+            self._deliver(ray.get(self._actors["tracking"].finish.remote()))
+            self._settle(0)
+        finally:
+            elapsed_s = time.perf_counter() - start_s
+            reports = self._stop()
+        info = self._info
+        captured_s = 0.0
+        if info is not None and self._first_ns is not None and self._last_ns is not None:
+            captured_s = (self._last_ns - self._first_ns) / 1e9 + 1 / max(info.fps, 1e-3)
+        return summarise(reports, elapsed_s, captured_s, "ray", address)
+
+    def _place(self) -> None:
+        """Phase one: cheap constructors, so that placement fails before anything is opened."""
+        threads = str(self._config.worker_threads)
+        variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        options = {
+            "num_cpus": 0,  # placement is the supervisor's business; Ray shall not reserve whole cores
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "runtime_env": {"env_vars": variables},
+        }
+        plan = ray.put(self._plan)
+        for name, worker in (
+            ("camera", CameraWorker), ("perception", PerceptionWorker), ("tracking", TrackingWorker),
+            ("solver", SolverWorker), ("publisher", PublisherWorker),
+        ):  # fmt: skip
+            self._actors[name] = ray.remote(**options)(worker).remote(plan)
+
+    def _start(self) -> str:
+        """Phase two: open the source, load networks, compile kernels, bind sockets; slow ones side by side."""
+        actors = self._actors
+        loading = [actors["perception"].start.remote(), actors["solver"].start.remote()]
+        self._info = info = ray.get(actors["camera"].start.remote(self._config.ring_slots))
+        ray.get(actors["tracking"].start.remote(info))
+        networks, _ = ray.get(loading)
+        address = str(ray.get(actors["publisher"].start.remote(info)))
+        self._hooks.started(info, address, networks)
+        return address
+
+    def _feed(self) -> bool:
+        """Ask the camera for a batch and send it down the line; True at the end of the source."""
+        batch: FrameBatch = ray.get(self._actors["camera"].next_batch.remote(self._config.batch_frames))
+        if batch.frames:
+            observed = self._actors["perception"].step.remote(batch.frames)
+            self._on_the_way.append((batch, self._actors["tracking"].step.remote(observed)))
+        return batch.ended
+
+    def _take_oldest(self) -> None:
+        batch, outputs_ref = self._on_the_way.popleft()
+        for token, arrival_ns in zip(batch.frames, batch.arrival_ns, strict=True):
+            self._arrivals.add(token.t_capture_ns, arrival_ns)
+            self._first_ns = token.t_capture_ns if self._first_ns is None else self._first_ns
+            self._last_ns = token.t_capture_ns
+        for token, output in zip(batch.frames, ray.get(outputs_ref), strict=True):
+            if output.calibration is not None:
+                from_index = token.index + self._config.ring_slots
+                self._actors["perception"].set_geometry.remote(output.calibration, from_index)
+            self._deliver(output)
+            self._frames += 1
+            people = int(output.tracked[-1].confirmed.sum()) if output.tracked else 0
+            num_frames = self._info.num_frames if self._info else None
+            self._hooks.progress(Progress(self._frames, num_frames, people, self._windows))
+
+    def _deliver(self, output: SiteOutput) -> None:
+        """Send one step's results to solver and publisher; calls of one caller keep their order."""
+        publisher, solver = self._actors["publisher"], self._actors["solver"]
+        if output.calibration is not None:
+            publisher.push_calibration.remote(output.calibration, output.notes[0].t_capture_ns)
+        for note in output.notes:
+            publisher.push_note.remote(note)
+            self._hooks.note(f"{note.kind}: {note.text}")
+        for tracked in output.tracked:
+            arrival = self._arrivals.at(tracked.t_capture_ns)
+            self._sent.append(publisher.push_live.remote(tracked, arrival))
+        for problem in output.problems:
+            newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
+            solution = solver.solve.remote(problem)
+            self._sent.append(publisher.push_window.remote(solution, self._arrivals.at(newest_ns)))
+            self._windows += 1
+        self._settle(self._config.results_in_flight)
+
+    def _settle(self, allowed: int) -> None:
+        """Wait until no more than `allowed` results are unpublished; raises what a worker raised."""
+        while len(self._sent) > allowed:
+            ray.get(self._sent.popleft())
+
+    def _stop(self) -> dict[str, dict[str, Any]]:
+        """Stop every worker in the order of the frames; one that hangs is killed, the rest still reports."""
+        reports: dict[str, dict[str, Any]] = {}
+        for name, actor in self._actors.items():
+            try:
+                reports[name] = ray.get(actor.stop.remote(), timeout=_STOP_TIMEOUT_S)
+            except (RayError, GetTimeoutError, CrowdstreamError):
+                reports[name] = {}
+            ray.kill(actor)
+        self._actors.clear()
+        return reports

@@ -1,0 +1,110 @@
+"""`crowdstream bench`: figures with a unit and a direction, held against a committed baseline.
+
+Ratios are taken within one run, because machines are shared and noisy; plain durations are reported, never gated.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ...kernels.errors import CrowdstreamError
+from ...lab.bench.metric import Metric, load_baseline, regressions, save_baseline
+from .console_output import emit_json, note
+
+app = typer.Typer(no_args_is_help=True, help="Benchmarks against the committed baseline.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+GateOption = Annotated[bool, typer.Option("--gate", help="Exit 1 when a figure is worse than the baseline.")]
+UpdateOption = Annotated[bool, typer.Option("--update-baseline", help="Make these figures the baseline.")]
+ModelsOption = Annotated[Path | None, typer.Option("--models", help="Model folder.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with video/ and mocap/.")]
+
+
+class Regression(CrowdstreamError):
+    """A figure got worse than its tolerance allows."""
+
+
+@app.command("solve")
+def solve(
+    data: DataOption = None, json: JsonOption = False, gate: GateOption = False, update: UpdateOption = False
+) -> None:
+    """live against paper on the same windows: speed, re-projection and joint error of both."""
+    from ...lab.bench.solve import run_solve
+
+    _finish(run_solve(_mocap(data)), json, gate, update)
+
+
+@app.command("wire")
+def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOption = False) -> None:
+    """Packing, log and loopback."""
+    from ...lab.bench.wire import run_wire
+
+    _finish(run_wire(), json, gate, update)
+
+
+@app.command("identity")
+def identity(
+    result: Annotated[Path, typer.Argument(help="MOT text file of a run (crowdstream export --format mot).")],
+    truth: Annotated[Path, typer.Argument(help="MOT text file with the truth.")],
+    calibration: Annotated[Path | None, typer.Option(help="Camera file: adds the ground error.")] = None,
+    detections: Annotated[Path | None, typer.Option(help="Detections (MOT form): public trackers run on them.")] = None,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """IDF1, MOTA, HOTA and ground error of a result against truth, public trackers beside it."""
+    from ...lab.bench.identity import run_identity
+
+    _finish(run_identity(result, truth, calibration, detections), json, gate, update)
+
+
+def _mocap(data: Path | None) -> Path:
+    root = data or Path(os.environ.get("CROWDSTREAM_TEST_DATA", "../shared/data"))
+    folder = root / "mocap"
+    if not folder.is_dir():
+        raise CrowdstreamError(f"no motion capture at {folder}; name its parent with --data")
+    return folder
+
+
+def _finish(metrics: Sequence[Metric], json: bool, gate: bool, update: bool) -> None:
+    path = Path(str(resources.files("crowdstream.lab.bench") / "baseline.json"))
+    baseline = load_baseline(path)
+    worse = regressions(metrics, baseline)
+    if json:
+        emit_json({"metrics": [vars(m) for m in metrics], "regressions": worse, "machine": machine()})
+    else:
+        _print(metrics, baseline)
+    for line in worse:
+        note.print(f"worse: {line}")
+    if update:
+        save_baseline(path, metrics, machine())
+        note.print(f"baseline written: {path}")
+    elif gate and worse:
+        raise Regression(f"{len(worse)} of {len(metrics)} figures are worse than the baseline")
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    return {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def _print(metrics: Sequence[Metric], baseline: dict[str, float]) -> None:
+    table = Table()
+    for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("baseline", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for m in metrics:
+        held = f"{baseline[m.key]:.4g}" if m.key in baseline else "-"
+        table.add_row(m.key, f"{m.value:.4g}", m.unit, held)
+    Console().print(table)
+
+
+Suite = Callable[[], Sequence[Metric]]

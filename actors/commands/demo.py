@@ -1,0 +1,57 @@
+"""`crowdstream demo`: the main job on a clip, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...configs.load import load_config
+from ...kernels.errors import CrowdstreamError
+from ...stream.models.catalogue import Role
+from ...stream.models.folder import MODELS_VARIABLE, choose, default_folder
+from ..plan import EnginePlan
+from ..summary import one_line
+from .console_output import emit_json, note
+from .run import run_with_progress
+
+
+class DemoNeeds(CrowdstreamError):
+    """Something the demo cannot do without is missing."""
+
+
+def demo(
+    video: Annotated[Path | None, typer.Option(help="Any clip with people.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Model folder; default $CROWDSTREAM_MODELS.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the recording goes.")] = Path("out"),
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Reconstruct a clip end to end, record it, and say what to try next."""
+    folder = models or default_folder()
+    _check_networks(folder)
+    if video is None:
+        raise DemoNeeds("the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)")
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / f"{video.stem}.cslog"
+    log.unlink(missing_ok=True)
+    plan = EnginePlan(source=str(video), config=load_config("replay"), models=folder, record=log)
+    figures = run_with_progress(plan)
+    if json:
+        emit_json(figures)
+    note.print(one_line(figures))
+    note.print("next:")
+    note.print(f"  crowdstream export {log} --format mot -o {out}/mot      boxes and ground positions per frame")
+    note.print(f"  crowdstream export {log} --format amass -o {out}/amass  one SMPL motion per person")
+    note.print(f"  crowdstream replay {log} --speed 1.0                    publish it again; follow with crowdstream tail")
+
+
+def _check_networks(folder: Path) -> None:
+    try:
+        for role in (Role.DETECTOR, Role.POSE):
+            choose(folder, role)
+    except CrowdstreamError as exc:
+        raise DemoNeeds(
+            "no networks ship with this version yet; fetch a set with `crowdstream models pull rtmdet-nano-person-dynamic "
+            f"rtmpose-t`, or name a folder that has them: make demo MODELS=folder (or {MODELS_VARIABLE}). Missing now: {exc}"
+        ) from exc

@@ -1,0 +1,37 @@
+"""What one run is: everything a worker needs to build its stage, small and picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..configs.schema import EngineConfig
+from ..stream.calibration_file import Calibration
+
+
+@dataclass(frozen=True)
+class EnginePlan:
+    """A run, before anything is opened."""
+
+    source: str
+    """Video file or folder of images."""
+    config: EngineConfig
+    models: Path
+    """Model folder."""
+    calibration: Calibration | None = None
+    """Given camera and ground; None: the engine calibrates itself."""
+    record: Path | None = None
+    """Window log to write."""
+    body: Path | None = None
+    """A user's SMPL file; None: the body that ships."""
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What is known of a source once it is open."""
+
+    camera: str
+    size_px: tuple[int, int]
+    fps: float
+    start_ns: int
+    num_frames: int | None

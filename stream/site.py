@@ -1,0 +1,141 @@
+"""One site, one stage: observations in, tracked frames and window problems out; it calibrates itself.
+
+    observation -> tracker -> tracked frame -> window assembler -> window problems
+                \\-> calibration (until a ground stands) -> camera and ground for the other two
+
+Before a ground stands, tracks live in the image and say so (positions are NaN) and windows are held back; once
+it stands, the tracker lifts its tracks onto it under the ids they have, and the held windows come out. So a
+recording loses nothing, and a live view starts at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..kernels.solve.problem import WindowProblem
+from .calibrate import CalibrateConfig, CalibrationStage, Refusal
+from .calibration_file import Calibration
+from .records import Observation, TrackedFrame
+from .track import TrackConfig, TrackingStage
+from .windows import WindowAssembler, WindowConfig
+
+
+@dataclass(frozen=True)
+class SiteNote:
+    """Something an operator wants to know: a calibration that stands, or why there is none."""
+
+    kind: str
+    """calibrated | uncalibrated"""
+    text: str
+    t_capture_ns: int
+
+
+@dataclass(frozen=True)
+class SiteOutput:
+    """What one step gives, in the order in which it is to be published."""
+
+    tracked: tuple[TrackedFrame, ...] = ()
+    problems: tuple[WindowProblem, ...] = ()
+    notes: tuple[SiteNote, ...] = ()
+    calibration: Calibration | None = None
+    """Set on the step on which a new calibration begins to hold."""
+
+
+@dataclass
+class SiteStats:
+    """What the site counted; only ever counts up."""
+
+    frames: int = 0
+    people_sum: int = 0
+    people_max: int = 0
+    person_ids: set[int] = field(default_factory=set)
+    drops: Counter[str] = field(default_factory=Counter)
+
+    def count(self, tracked: TrackedFrame) -> None:
+        present = int(tracked.confirmed.sum())
+        self.frames += 1
+        self.people_sum += present
+        self.people_max = max(self.people_max, present)
+        self.person_ids.update(tracked.person_ids[tracked.confirmed].tolist())
+        self.drops.update(tracked.drops)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the summary."""
+        return {
+            "frames": self.frames,
+            "people_max": self.people_max,
+            "people_mean": self.people_sum / self.frames if self.frames else 0.0,
+            "tracks": len(self.person_ids),
+            "drops": dict(self.drops),
+        }
+
+
+class SiteStage:
+    """Tracking, calibration and windows of one camera. Deterministic: no clock, no randomness."""
+
+    def __init__(
+        self,
+        camera: str,
+        size_px: tuple[int, int],
+        track: TrackConfig,
+        calibrate: CalibrateConfig,
+        window: WindowConfig,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.stats = SiteStats()
+        self.calibration: Calibration | None = None
+        self._tracker = TrackingStage(track, camera, size_px)
+        self._windows = WindowAssembler(window, (camera,))
+        self._calibrator = CalibrationStage(calibrate, size_px)
+        self._last_refusal = ""
+        self._last_ns = 0
+        if calibration is not None:
+            self._hold(calibration)
+
+    def step(self, observation: Observation) -> SiteOutput:
+        """One frame further."""
+        self._last_ns = observation.t_capture_ns
+        notes, fresh = self._calibrate(observation)
+        tracked = self._tracker.step(observation)
+        self.stats.count(tracked)
+        self._windows.push(tracked)
+        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, fresh)
+
+    def finish(self) -> SiteOutput:
+        """The end of the stream: the last, partial windows; a last try to calibrate."""
+        notes: tuple[SiteNote, ...] = ()
+        fresh = None
+        if self.calibration is None:
+            notes, fresh = self._estimate(final=True)
+        problems = tuple(self._windows.flush())
+        self.stats.drops.update({k: v for k, v in self._windows.counts.items() if v})
+        return SiteOutput((), problems, notes, fresh)
+
+    def predict_boxes(self, t_capture_ns: int) -> Any:
+        """Where the tracks are expected, for poses on frames without detection; (N, 4) px."""
+        return self._tracker.predict_boxes(t_capture_ns)
+
+    def _calibrate(self, observation: Observation) -> tuple[tuple[SiteNote, ...], Calibration | None]:
+        if self.calibration is not None:
+            return (), None
+        self._calibrator.push(observation)
+        if not self._calibrator.ready():
+            return (), None
+        return self._estimate(final=False)
+
+    def _estimate(self, final: bool) -> tuple[tuple[SiteNote, ...], Calibration | None]:
+        result = self._calibrator.estimate()
+        if isinstance(result, Refusal):
+            if not final and result.reason == self._last_refusal:
+                return (), None  # say it once, not every second
+            self._last_refusal = result.reason
+            return (SiteNote("uncalibrated", result.reason, self._last_ns),), None
+        self._hold(result)
+        return (SiteNote("calibrated", result.describe(), self._last_ns),), result
+
+    def _hold(self, calibration: Calibration) -> None:
+        self.calibration = calibration
+        self._tracker.set_geometry(calibration.camera, calibration.ground)
+        self._windows.set_geometry(calibration.camera, calibration.ground)
