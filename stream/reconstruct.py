@@ -1,0 +1,189 @@
+"""The solve stage: window problems in, window solutions out, with what each window hands on to the next.
+
+A window overlaps the one before by all but its hop. The reconstructor keeps, per person, the bodies of the last
+window they were in, and turns them into the warm start of the next one: known slots are already solved, new ones
+get a first guess (`kernels.solve.initialise`), betas rest on all that was seen so far. People not in a window
+for `forget_windows` are dropped, so memory is bounded by the people in view.
+
+Not thread-safe: one reconstructor solves one site's windows in order. The presets share this face; `paper` is the
+yardstick and starts every window from the same first guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from ..kernels.body.data import BodyData
+from ..kernels.priors.gaussian_pose import GaussianPosePrior
+from ..kernels.settings import StageConfig
+from ..kernels.solve.finish import FinishConfig, finish
+from ..kernels.solve.gauss_newton import (
+    Bodies,
+    LiveConfig,
+    fused_body,
+    fused_prior,
+    fused_views,
+    solve_live,
+)
+from ..kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
+from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
+from ..kernels.solve.rmsprop import PaperConfig, solve_paper
+
+Array = np.ndarray
+
+
+class ReconstructConfig(StageConfig):
+    """Settings of the solve stage."""
+
+    preset: Literal["live", "paper"] = "live"
+    """`live`: Gauss-Newton, warm started. `paper`: the printed optimisation, from scratch each window."""
+    warm_start: bool = True
+    """Carry bodies from window to window (`live` only)."""
+    forget_windows: int = Field(2, ge=1)
+    """People not seen for this many windows are forgotten."""
+    betas_weight_max: float = Field(640.0, gt=0)
+    """Most observed person-frames that betas may rest on, so that they stay open to correction."""
+    live: LiveConfig = LiveConfig()
+    """The live solver."""
+    paper: PaperConfig = PaperConfig()
+    """The yardstick."""
+    first_guess: FirstGuessConfig = FirstGuessConfig()
+    """First bodies."""
+    finish: FinishConfig = FinishConfig()
+    """Provenance and confidence."""
+
+
+@dataclass(frozen=True)
+class PersonState:
+    """What is carried of one person: their bodies in the last window they were in."""
+
+    slot0: int
+    """Timeline index of the first slot."""
+    window: int
+    """The window they come from."""
+    known: Array
+    """(T,) bool: slots with a body."""
+    pose_rotvec: Float[Array, "T 24 3"]
+    """Radians; joint 0 in the world."""
+    transl_m: Float[Array, "T 3"]
+    betas: Float[Array, "10"]
+    betas_weight: float
+    """Observed person-frames that the betas rest on."""
+
+    def __repr__(self) -> str:
+        return f"PersonState(window={self.window}, slot0={self.slot0}, known={int(self.known.sum())})"
+
+
+class Reconstructor:
+    """Solves windows in order."""
+
+    def __init__(self, config: ReconstructConfig, body: BodyData, prior: GaussianPosePrior) -> None:
+        self.config = config
+        self._body, self._prior = body, prior
+        self._fused_body, self._fused_prior = fused_body(body), fused_prior(prior)
+        self._templates = make_templates(body, prior, config.first_guess)
+        self._people: dict[int, PersonState] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def solve(self, problem: WindowProblem) -> WindowSolution:
+        """Bodies of one window; a person who cannot be solved has status FAILED and is not carried on."""
+        if self.config.preset == "live":
+            if problem.warm is None and self.config.warm_start:
+                problem = replace(problem, warm=self._warm_start(problem))
+            solution = self._solve_live(problem)
+        else:
+            solution = self._solve_paper(replace(problem, warm=None))
+        self._remember(problem, solution)
+        return solution
+
+    def export_state(self) -> Mapping[int, PersonState]:
+        """What the next window would start from, by person id; to be kept in the log."""
+        return dict(self._people)
+
+    def import_state(self, people: Mapping[int, PersonState]) -> None:
+        """Go on from an exported state."""
+        self._people = dict(people)
+
+    def close(self) -> None:
+        """Let the threads go; the reconstructor can be used again afterwards."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _solve_live(self, problem: WindowProblem) -> WindowSolution:
+        config = self.config
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(config.live.threads, thread_name_prefix="solve")
+        views = fused_views(problem, config.live)
+        start = initialise(problem, views, self._templates, config.first_guess)
+        result = solve_live(
+            problem, start, self._fused_body, self._fused_prior, config.live, self._pool, views
+        )
+        status = np.where(result.converged == 1, SolveStatus.CONVERGED, SolveStatus.BUDGET)
+        return finish(problem, result.bodies, status, self._body, config.finish)
+
+    def _solve_paper(self, problem: WindowProblem) -> WindowSolution:
+        config = self.config
+        start = initialise(
+            problem, fused_views(problem, config.live), self._templates, config.first_guess
+        )
+        found = solve_paper(
+            problem, start.as_warm_start(problem.present), self._body, self._prior, config.paper
+        )
+        bodies = Bodies(found.pose_rotvec, found.transl_m, found.betas_of_people(problem))
+        status = np.full(problem.num_people, SolveStatus.BUDGET)
+        return finish(problem, bodies, status, self._body, config.finish)
+
+    def _warm_start(self, problem: WindowProblem) -> WarmStart | None:
+        n, t = problem.present.shape
+        known = np.zeros((n, t), bool)
+        pose = np.zeros((n, t, 24, 3), np.float32)
+        transl = np.zeros((n, t, 3), np.float32)
+        betas = np.zeros((n, 10), np.float32)
+        weight = np.zeros(n, np.float32)
+        for row, person in enumerate(problem.person_ids.tolist()):
+            state = self._people.get(person)
+            if state is None:
+                continue
+            shift = problem.slot0 - state.slot0
+            old = np.arange(max(shift, 0), min(len(state.known), t + shift))
+            old = old[state.known[old]]
+            known[row, old - shift] = True
+            pose[row, old - shift] = state.pose_rotvec[old]
+            transl[row, old - shift] = state.transl_m[old]
+            betas[row], weight[row] = state.betas, state.betas_weight
+        if not known.any() and not weight.any():
+            return None
+        return WarmStart(known & problem.present, pose, transl, betas, weight)
+
+    def _remember(self, problem: WindowProblem, solution: WindowSolution) -> None:
+        oldest = problem.window - self.config.forget_windows
+        people = {k: s for k, s in self._people.items() if s.window > oldest}
+        observed = problem.observed
+        for row, person in enumerate(solution.person_ids.tolist()):
+            if solution.status[row] == SolveStatus.FAILED:
+                people.pop(person, None)
+                continue
+            before = self._people.get(person)
+            fresh = observed[row]
+            if before is not None:  # slots that an earlier window has counted already
+                end = before.slot0 + len(before.known) - problem.slot0
+                fresh = fresh[max(end, 0) :]
+            weight = (before.betas_weight if before is not None else 0.0) + float(fresh.sum())
+            people[person] = PersonState(
+                slot0=problem.slot0,
+                window=problem.window,
+                known=problem.present[row].copy(),
+                pose_rotvec=solution.pose_rotvec[row],
+                transl_m=solution.transl_m[row],
+                betas=solution.betas[row],
+                betas_weight=min(weight, self.config.betas_weight_max),
+            )
+        self._people = people
