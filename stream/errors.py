@@ -19,5 +19,9 @@ class ProtocolError(CrowdstreamError):
     """Bytes on a socket that break the protocol of docs/protocol.md."""
 
 
+class PublishError(CrowdstreamError):
+    """An address that cannot be served or reached, or may not be."""
+
+
 class ExportError(CrowdstreamError):
     """A log that holds nothing of what an export needs, or a target that cannot be written."""

@@ -1,0 +1,181 @@
+"""Subscribers in Python: `subscribe` blocks, `subscribe_async` awaits; both come back by themselves.
+
+    for event in subscribe("tcp://127.0.0.1:7447", topics=("window",)):
+        ...                                            # Message, Welcome, Snapshot, Gap or Bye
+
+Windows come in parts: give the messages to a `WindowAssembler`, and its windows to `HighestRevision`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from ..errors import ProtocolError, PublishError
+from .conversation import Bye, Conversation, Event, Welcome
+from .server import Address
+
+DEFAULT_URL = "tcp://127.0.0.1:7447"
+READ_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """How a subscriber comes back."""
+
+    first_s: float = 0.2
+    longest_s: float = 5.0
+    give_up_s: float = 60.0
+    """Without a connection for so long, the last failure is raised; 0 never comes back."""
+    first_visit_s: float = 0.0
+    """How long to wait for an engine that was never there."""
+
+    def pause_s(self, tries: int) -> float:
+        """Doubling, with jitter so that many subscribers do not come back in step."""
+        return min(self.longest_s, self.first_s * 2.0 ** min(tries, 20)) * (0.5 + random.random() / 2)
+
+
+def subscribe(
+    url: str = DEFAULT_URL,
+    topics: tuple[str, ...] = (),
+    token: str = "",
+    max_rate_hz: float = 0.0,
+    want_snapshot: bool = True,
+    reconnect: Reconnect | None = None,
+    tls: ssl.SSLContext | None = None,
+    conversation: Conversation | None = None,
+) -> Iterator[Event]:
+    """Events of a server, until it says goodbye for good or stays away too long.
+
+    Args:
+        conversation: give one to keep (and resume from) the numbers received.
+
+    Raises:
+        PublishError: nobody answers at the address, or the server refuses this subscriber.
+    """
+    talk = conversation or Conversation(topics, token, max_rate_hz, want_snapshot)
+    retry = _Retry(url, reconnect or Reconnect())
+    while True:
+        try:
+            with _connect(Address.parse(url), tls) as sock:
+                sock.sendall(talk.open())
+                while data := sock.recv(READ_BYTES):
+                    for event in talk.feed(data):
+                        if retry.note(event):
+                            yield event
+                            return
+                        yield event
+                    if out := talk.outgoing():
+                        sock.sendall(out)
+            failure: Exception = ConnectionResetError("connection closed")
+        except (OSError, ProtocolError) as exc:
+            failure = exc
+        time.sleep(retry.after(failure))
+
+
+async def subscribe_async(
+    url: str = DEFAULT_URL,
+    topics: tuple[str, ...] = (),
+    token: str = "",
+    max_rate_hz: float = 0.0,
+    want_snapshot: bool = True,
+    reconnect: Reconnect | None = None,
+    tls: ssl.SSLContext | None = None,
+    conversation: Conversation | None = None,
+) -> AsyncIterator[Event]:
+    """As `subscribe`, for an event loop."""
+    talk = conversation or Conversation(topics, token, max_rate_hz, want_snapshot)
+    retry = _Retry(url, reconnect or Reconnect())
+    while True:
+        writer: asyncio.StreamWriter | None = None
+        try:
+            reader, writer = await _connect_async(Address.parse(url), tls)
+            writer.write(talk.open())
+            while data := await reader.read(READ_BYTES):
+                for event in talk.feed(data):
+                    last = retry.note(event)
+                    yield event
+                    if last:
+                        return
+                if out := talk.outgoing():
+                    writer.write(out)
+                    await writer.drain()
+            failure: Exception = ConnectionResetError("connection closed")
+        except (OSError, ProtocolError) as exc:
+            failure = exc
+        finally:
+            if writer is not None:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+        await asyncio.sleep(retry.after(failure))
+
+
+class _Retry:
+    """When to come back and when to give up; the clock is read here only."""
+
+    FINAL = ("end", "session ended")
+    """Goodbyes after which there is nothing to come back for."""
+    REFUSALS = ("wrong token", "protocol ")
+    """Starts of goodbyes that will not change by asking again."""
+
+    def __init__(self, url: str, policy: Reconnect) -> None:
+        self.url = url.rpartition("@")[2]
+        self.policy = policy
+        self.tries = 0
+        self.welcomed = False
+        self.lost_s = time.monotonic()
+
+    def note(self, event: Event) -> bool:
+        """True: this was the last event."""
+        if isinstance(event, Welcome):
+            self.welcomed, self.tries = True, 0
+        self.lost_s = time.monotonic()
+        if not isinstance(event, Bye):
+            return False
+        if event.reason.startswith(self.REFUSALS):
+            raise PublishError(f"{self.url} refuses: {event.reason}")
+        return event.reason in self.FINAL
+
+    def after(self, failure: Exception) -> float:
+        """Seconds to wait; raises PublishError once it is time to give up."""
+        patience_s = self.policy.give_up_s if self.welcomed else self.policy.first_visit_s
+        if time.monotonic() - self.lost_s >= patience_s:
+            cause = getattr(failure, "strerror", None) or str(failure)
+            what = "lost" if self.welcomed else "no engine answers at"
+            raise PublishError(
+                f"{what} {self.url}: {cause}; is `crowdstream run` or `replay` up?"
+            ) from failure
+        self.tries += 1
+        return self.policy.pause_s(self.tries - 1)
+
+
+def _connect(address: Address, tls: ssl.SSLContext | None) -> socket.socket:
+    if address.scheme == "unix":
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(address.path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    sock = socket.create_connection((address.host, address.port), timeout=10.0)
+    sock.settimeout(None)
+    if address.scheme == "tls":
+        return (tls or ssl.create_default_context()).wrap_socket(sock, server_hostname=address.host)
+    return sock
+
+
+async def _connect_async(
+    address: Address, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.scheme == "unix":
+        return await asyncio.open_unix_connection(address.path)
+    context = (tls or ssl.create_default_context()) if address.scheme == "tls" else None
+    return await asyncio.open_connection(address.host, address.port, ssl=context)

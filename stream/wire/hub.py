@@ -1,0 +1,420 @@
+"""Who gets what: the publishing decisions as plain state and functions. No socket, thread or clock in here.
+
+Three ways out for a subscriber, one per rule of loss:
+
+- control (hello, schema, health, status, ping): a small queue; its overflow ends the connection;
+- live: a bounded queue that drops the oldest; what was dropped is announced before the next message;
+- window and refined: a cursor into the numbered stream, read from the ring or the log at the subscriber's own
+  speed. Who falls out of the ring is told the gap, jumps to the newest, and may pull the range from the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .codec import encode
+from .messages import DURABLE, VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of, topic_matches
+
+BATCH_BYTES = 1 << 18
+"""Bytes handed to a socket at once: enough to be quick, little enough that a heartbeat is never far behind."""
+
+
+class History(Protocol):
+    """Committed messages of the durable topics of this session: the log."""
+
+    def first(self, sid: str, topic: str) -> int | None: ...
+
+    def read(self, sid: str, topic: str, seq: int) -> bytes | None: ...
+
+
+@dataclass(frozen=True)
+class HubLimits:
+    """Bounds of everything that waits."""
+
+    live_items: int = 64
+    """Live messages waiting for one subscriber; 2 s at 30 Hz."""
+    live_bytes: int = 8 << 20
+    control_items: int = 64
+    """Control, health and status messages waiting for one subscriber."""
+    ring_items: int = 256
+    """Newest messages of each topic kept in memory for resume."""
+    ring_bytes: int = 64 << 20
+    pulls: int = 64
+    """Ranges one subscriber may have asked for and not yet got."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a returning or new subscriber gets of one topic."""
+
+    next_seq: int
+    """First message to send as the stream goes."""
+    gap: tuple[int, int, str] | None = None
+    """first, last, cause of what is not sent."""
+    snapshot: bool = False
+
+
+def plan_resume(
+    first_held: int | None,
+    head: int,
+    last: int | None,
+    same_session: bool,
+    durable: bool,
+    want_snapshot: bool,
+) -> Resume:
+    """Replay where the messages are still held; else one gap with exact bounds, and the newest state.
+
+    Args:
+        first_held: oldest number still readable; None for nothing.
+        head: newest number published; 0 for none.
+        last: newest number the subscriber has; None for a first visit.
+        same_session: `last` counts in this session.
+        durable: the topic is never skipped silently: everything held is replayed.
+    """
+    if last is not None and not same_session:
+        return Resume(head + 1, (1, head, "session") if head else None, want_snapshot)
+    if last is None:
+        return Resume(head + 1, None, want_snapshot)
+    if last >= head:
+        return Resume(head + 1)
+    if first_held is not None and first_held <= last + 1:
+        return Resume(last + 1)
+    if durable and first_held is not None:
+        return Resume(first_held, (last + 1, first_held - 1, "not_held"))
+    return Resume(head + 1, (last + 1, head, "not_held"), want_snapshot)
+
+
+@dataclass
+class _Topic:
+    """One numbered stream: its newest messages and the newest one per key."""
+
+    name: str
+    tier: Tier | None
+    head: int = 0
+    ring: deque[tuple[int, bytes]] = field(default_factory=deque)
+    ring_bytes: int = 0
+    latest: dict[Hashable, tuple[int, bytes]] = field(default_factory=dict)
+    latest_window: tuple[int | None, int | None] = (None, None)
+
+    @property
+    def durable(self) -> bool:
+        return self.tier in DURABLE
+
+    def add(self, message: Message, data: bytes, limits: HubLimits) -> None:
+        if self.head and message.seq != self.head + 1:  # an unbroken ring is what `at` counts on
+            self.ring.clear()
+            self.ring_bytes = 0
+        self.head = message.seq
+        self.ring.append((message.seq, data))
+        self.ring_bytes += len(data)
+        while len(self.ring) > limits.ring_items or (
+            self.ring_bytes > limits.ring_bytes and len(self.ring) > 1
+        ):
+            self.ring_bytes -= len(self.ring.popleft()[1])
+        window = (message.window, message.rev)
+        if self.durable and window != self.latest_window:
+            self.latest.clear()
+            self.latest_window = window
+        self.latest[message.part if self.durable else _key(message)] = (message.seq, data)
+
+    @property
+    def ring_first(self) -> int:
+        return self.ring[0][0] if self.ring else self.head + 1
+
+    def at(self, seq: int) -> bytes | None:
+        i = seq - self.ring_first
+        return self.ring[i][1] if 0 <= i < len(self.ring) else None
+
+
+def _key(message: Message) -> Hashable:
+    """What a newer message of a topic replaces: the picture of its camera, the health of its component."""
+    key = message.body.get("camera", message.body.get("component", ""))
+    return key if isinstance(key, str) else ""
+
+
+@dataclass
+class _Cursor:
+    next_seq: int
+    caught_up: bool = False
+    """Reached the newest once: from then on, falling out of the ring is lagging, not catching up."""
+
+
+@dataclass
+class Subscriber:
+    """Everything that waits for one connection."""
+
+    name: str
+    topics: tuple[str, ...]
+    max_rate_hz: float
+    first: deque[bytes] = field(default_factory=deque)
+    """What joining brought: hello, schema, gaps, snapshots, replayed live messages. Sent before all else."""
+    control: deque[bytes] = field(default_factory=deque)
+    live: deque[tuple[str, int, bytes]] = field(default_factory=deque)
+    live_bytes: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+    """Newest number of each live topic given to the socket; a jump is a gap to announce."""
+    gap_cause: dict[str, str] = field(default_factory=dict)
+    cursors: dict[str, _Cursor] = field(default_factory=dict)
+    pulls: deque[tuple[str, int, int]] = field(default_factory=deque)
+    accepted_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
+    closing: str = ""
+    """Reason, once the connection is to end."""
+    messages: int = 0
+    bytes: int = 0
+    dropped: int = 0
+
+
+class Hub:
+    """The streams of one session and their subscribers. Not thread-safe: the server holds the lock."""
+
+    def __init__(
+        self,
+        sid: str,
+        limits: HubLimits | None = None,
+        history: History | None = None,
+        wall_ns: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.sid = sid
+        self.limits = limits or HubLimits()
+        self.history = history
+        self.wall_ns = wall_ns
+        self.topics: dict[str, _Topic] = {}
+        self._subs: list[Subscriber] = []
+        self.dropped = 0
+
+    # --- publishing ---------------------------------------------------------------------------------------
+
+    def publish(self, message: Message, data: bytes, now_s: float) -> None:
+        """Hands one message, already committed, to everybody it concerns. O(subscribers)."""
+        if message.sid != self.sid:  # a replayed log goes from one session to the next
+            self.sid = message.sid
+            self.topics.clear()
+            for sub in self._subs:
+                sub.closing = sub.closing or "session ended"
+        topic = self.topics.get(message.topic)
+        if topic is None:
+            topic = self.topics[message.topic] = _Topic(message.topic, tier_of(message.topic))
+            topic.head = message.seq - 1
+        topic.add(message, data, self.limits)
+        for sub in self._subs:
+            if topic.durable or sub.closing:
+                continue  # read by cursor
+            if topic.tier in (Tier.HEALTH, Tier.STATUS, Tier.SCHEMA):
+                if topic.tier is Tier.SCHEMA or topic_matches(topic.name, sub.topics):
+                    self.control(sub, data)
+            elif topic_matches(topic.name, sub.topics):
+                self._queue_live(sub, topic, message, data, now_s)
+
+    def _queue_live(
+        self, sub: Subscriber, topic: _Topic, message: Message, data: bytes, now_s: float
+    ) -> None:
+        if topic.name not in sub.sent:
+            sub.sent[topic.name] = message.seq - 1
+        if sub.max_rate_hz > 0:
+            key = (topic.name, _key(message))
+            if now_s - sub.accepted_s.get(key, -1e9) < (1.0 - 1e-3) / sub.max_rate_hz:
+                sub.gap_cause.setdefault(topic.name, "rate")
+                return
+            sub.accepted_s[key] = now_s
+        sub.live.append((topic.name, message.seq, data))
+        sub.live_bytes += len(data)
+        while len(sub.live) > self.limits.live_items or (
+            sub.live_bytes > self.limits.live_bytes and len(sub.live) > 1
+        ):
+            name, _, old = sub.live.popleft()
+            sub.live_bytes -= len(old)
+            sub.gap_cause[name] = "slow"
+            sub.dropped += 1
+            self.dropped += 1
+
+    def control(self, sub: Subscriber, data: bytes) -> None:
+        """Queues a control message; who lets them pile up is not reading and is let go."""
+        if len(sub.control) >= self.limits.control_items:
+            sub.closing = sub.closing or "slow consumer"
+        else:
+            sub.control.append(data)
+
+    # --- joining ------------------------------------------------------------------------------------------
+
+    def join(self, hello: Hello, name: str = "") -> Subscriber:
+        """A new subscriber with everything that must reach it first."""
+        sub = Subscriber(name, hello.topics, hello.max_rate_hz)
+        sub.first.append(self._say(Kind.HELLO, self.welcome()))
+        for topic in self.topics.values():
+            if topic.tier is Tier.SCHEMA:
+                sub.first.extend(data for _, data in sorted(topic.latest.values()))
+        for name_, topic in sorted(self.topics.items()):
+            if topic.tier is not Tier.SCHEMA and topic_matches(name_, hello.topics):
+                self._join_topic(sub, topic, hello)
+        self._subs.append(sub)
+        return sub
+
+    def _join_topic(self, sub: Subscriber, topic: _Topic, hello: Hello) -> None:
+        plan = plan_resume(
+            self.first_held(topic), topic.head, hello.last.get(topic.name), hello.last_sid == self.sid,
+            topic.durable, hello.want_snapshot,
+        )  # fmt: skip
+        if plan.gap:
+            gap = Gap(topic.name, *plan.gap)
+            sub.first.append(encode(gap.control(self.sid, self.wall_ns())))
+        if plan.snapshot and topic.latest:
+            items = sorted(topic.latest.values())
+            body = {"topic": topic.name, "seq": topic.head, "count": len(items)}
+            sub.first.append(self._say(Kind.SNAPSHOT, body))
+            sub.first.extend(data for _, data in items)
+        if topic.durable:
+            sub.cursors[topic.name] = _Cursor(plan.next_seq, plan.next_seq > topic.head)
+            return
+        sub.first.extend(data for seq, data in topic.ring if seq >= plan.next_seq)
+        sub.sent[topic.name] = topic.head
+
+    def welcome(self) -> dict[str, object]:
+        """Body of the hello answer: limits, and first and last number held of every topic."""
+        schema = [t for t in self.topics.values() if t.tier is Tier.SCHEMA]
+        return {
+            "server": "crowdstream",
+            "protocol": list(VERSION),
+            "schemas": {t.name: t.head for t in schema},
+            "limits": {"live_items": self.limits.live_items, "live_bytes": self.limits.live_bytes},
+            "topics": {
+                t.name: {"first": self.first_held(t) or 0, "last": t.head} for t in self.topics.values()
+            },
+        }
+
+    def first_held(self, topic: _Topic) -> int | None:
+        """The oldest number that can still be read."""
+        ring = topic.ring_first if topic.ring else None
+        logged = self.history.first(self.sid, topic.name) if self.history and topic.durable else None
+        return min((seq for seq in (ring, logged) if seq is not None), default=None)
+
+    def leave(self, sub: Subscriber) -> None:
+        if sub in self._subs:
+            self._subs = [other for other in self._subs if other is not sub]
+
+    @property
+    def num_subscribers(self) -> int:
+        return len(self._subs)
+
+    def closing(self) -> list[Subscriber]:
+        """Who is to be let go."""
+        return [sub for sub in self._subs if sub.closing]
+
+    def idle(self) -> bool:
+        """Nothing waits for anybody."""
+        return not any(self.waiting(sub) for sub in self._subs)
+
+    # --- sending ------------------------------------------------------------------------------------------
+
+    def pull(self, sub: Subscriber, topic: str, first: int, last: int) -> None:
+        """Notes a range of a durable topic to be sent after everything newer."""
+        known = self.topics.get(topic)
+        if known is None or not known.durable or len(sub.pulls) >= self.limits.pulls:
+            return
+        sub.pulls.append((topic, first, min(last, known.head)))
+
+    def waiting(self, sub: Subscriber) -> bool:
+        """Something can be sent now."""
+        if sub.first or sub.control or sub.live or sub.pulls:
+            return True
+        return any(self._next_durable(sub, topic) for topic in self.topics.values() if topic.durable)
+
+    def _next_durable(self, sub: Subscriber, topic: _Topic) -> _Cursor | None:
+        if not topic_matches(topic.name, sub.topics):
+            return None
+        cursor = sub.cursors.setdefault(topic.name, _Cursor(topic.ring_first, True))
+        return cursor if cursor.next_seq <= topic.head else None
+
+    def take(self, sub: Subscriber) -> list[bytes]:
+        """The next messages for a socket, some `BATCH_BYTES` of them; empty when nothing waits.
+
+        Control first, then live, then one durable message, then one pulled one: a large window never holds
+        back what is newer and smaller for longer than one message takes.
+        """
+        out: list[bytes] = []
+        size = 0
+        while sub.first and size < BATCH_BYTES:
+            out.append(sub.first.popleft())
+            size += len(out[-1])
+        if sub.first:
+            return self._count(sub, out)
+        while sub.control:
+            out.append(sub.control.popleft())
+        while sub.live and size < BATCH_BYTES:
+            name, seq, data = sub.live.popleft()
+            sub.live_bytes -= len(data)
+            expected = sub.sent.get(name, seq - 1) + 1
+            if seq > expected:
+                out.append(self._gap(name, expected, seq - 1, sub.gap_cause.get(name, "slow"), held=False))
+            sub.gap_cause.pop(name, None)
+            sub.sent[name] = seq
+            out.append(data)
+            size += len(data)
+        if size < BATCH_BYTES:
+            durable = self._take_durable(sub)
+            out += durable or self._take_pull(sub)
+        return self._count(sub, out)
+
+    def _take_durable(self, sub: Subscriber) -> list[bytes]:
+        for topic in self.topics.values():
+            cursor = self._next_durable(sub, topic) if topic.durable else None
+            if cursor is None:
+                continue
+            out = []
+            if (
+                cursor.caught_up and cursor.next_seq < topic.ring_first
+            ):  # lagging: newest first, the rest by pull
+                first = self.first_held(topic) or 0
+                held = self.history is not None and first <= cursor.next_seq
+                out.append(self._gap(topic.name, cursor.next_seq, topic.head - 1, "slow", held))
+                sub.dropped += topic.head - cursor.next_seq
+                cursor.next_seq = topic.head
+            data = self._read(topic, cursor.next_seq)
+            if data is None:  # committed to no log and gone from the ring
+                last = cursor.next_seq if self.history is not None else topic.ring_first - 1
+                out.append(self._gap(topic.name, cursor.next_seq, last, "not_held", held=False))
+                cursor.next_seq = last + 1
+                return out
+            out.append(data)
+            cursor.next_seq += 1
+            cursor.caught_up |= cursor.next_seq > topic.head
+            return out
+        return []
+
+    def _take_pull(self, sub: Subscriber) -> list[bytes]:
+        while sub.pulls:
+            name, first, last = sub.pulls.popleft()
+            if first > last:
+                continue
+            if first < last:
+                sub.pulls.appendleft((name, first + 1, last))
+            data = self._read(self.topics[name], first) if name in self.topics else None
+            return [data if data is not None else self._gap(name, first, first, "not_held", held=False)]
+        return []
+
+    def _read(self, topic: _Topic, seq: int) -> bytes | None:
+        data = topic.at(seq)
+        if data is None and self.history is not None:
+            data = self.history.read(self.sid, topic.name, seq)
+        return data
+
+    def _gap(self, topic: str, first: int, last: int, cause: str, held: bool) -> bytes:
+        return encode(Gap(topic, first, last, cause, held).control(self.sid, self.wall_ns()))
+
+    def _say(self, kind: Kind, body: dict[str, object]) -> bytes:
+        return encode(Control(kind, body, self.sid, self.wall_ns()))
+
+    def _count(self, sub: Subscriber, out: list[bytes]) -> list[bytes]:
+        sub.messages += len(out)
+        sub.bytes += sum(map(len, out))
+        return out
+
+    def say(self, sub: Subscriber, kind: Kind, body: dict[str, object]) -> None:
+        """Queues one control message of our own."""
+        self.control(sub, self._say(kind, body))
+
+    def farewell(self, reason: str) -> bytes:
+        """The last message of a connection."""
+        return self._say(Kind.BYE, {"reason": reason})
