@@ -120,8 +120,8 @@ async def subscribe_async(
 class _Retry:
     """When to come back and when to give up; the clock is read here only."""
 
-    FINAL = ("end", "session ended")
-    """Goodbyes after which there is nothing to come back for."""
+    FINAL = ("end",)
+    """Goodbyes after which there is nothing to come back for (a new session is something)."""
     REFUSALS = ("wrong token", "protocol ")
     """Starts of goodbyes that will not change by asking again."""
 

@@ -302,6 +302,10 @@ class Hub:
         """Who is to be let go."""
         return [sub for sub in self._subs if sub.closing]
 
+    def backlog(self) -> float:
+        """How full the fullest live queue is, 0..1; a replay waits for its readers, a live stream does not."""
+        return max((len(sub.live) / self.limits.live_items for sub in self._subs), default=0.0)
+
     def idle(self) -> bool:
         """Nothing waits for anybody."""
         return not any(self.waiting(sub) for sub in self._subs)

@@ -284,14 +284,26 @@ class LogReader:
         sessions = tuple(dict.fromkeys(sid for sid, _ in first))
         return LogIndex(first, last, revs, sessions, places, self.health)
 
-    def read(self, index: LogIndex, sid: str, topic: str, seq: int) -> bytes | None:
-        """One message by number."""
-        places = index.places.get((sid, topic))
+
+class LogHistory:
+    """A finished log as the hub's history: answers for every topic of every session in it."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self.index = reader.index()
+        self._file = reader.path.open("rb")
+
+    def first(self, sid: str, topic: str) -> int | None:
+        """The oldest number of a topic."""
+        return self.index.first_seq.get((sid, topic))
+
+    def read(self, sid: str, topic: str, seq: int) -> bytes | None:
+        """One message by number; None where the log does not hold it."""
+        places = self.index.places.get((sid, topic))
         found = places.find(seq) if places else None
-        if found is None:
-            return None
-        with self.path.open("rb") as file:
-            return os.pread(file.fileno(), found[1], found[0])
+        return None if found is None else os.pread(self._file.fileno(), found[1], found[0])
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _people(message: Message) -> list[int]:

@@ -145,6 +145,11 @@ class WireServer:
         with self._lock:
             return self.hub.idle()
 
+    def backlog(self) -> float:
+        """How full the fullest live queue is, 0..1."""
+        with self._lock:
+            return self.hub.backlog()
+
     @property
     def num_subscribers(self) -> int:
         with self._lock:

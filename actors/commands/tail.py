@@ -1,0 +1,123 @@
+"""`crowdstream tail`: a subscriber; a line per message, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from ...kernels.solve.problem import Provenance
+from ...stream.wire.client import DEFAULT_URL, Reconnect, subscribe
+from ...stream.wire.conversation import Bye, Event, Snapshot, Welcome
+from ...stream.wire.messages import Gap, Kind, Message, Tier, tier_of
+
+
+def tail(
+    url: Annotated[
+        str, typer.Argument(help="tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH")
+    ] = DEFAULT_URL,
+    topics: Annotated[
+        str, typer.Option("--topics", help="Comma-separated: live, window.hall, status ...; empty for all")
+    ] = "",
+    token: Annotated[str, typer.Option(help="Of the server", envvar="CROWDSTREAM_TOKEN")] = "",
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 for none")] = 0,
+    max_rate: Annotated[float, typer.Option(min=0, help="Live messages a second at most; 0 for all")] = 0.0,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for an engine that is not up yet")
+    ] = 0.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per message, arrays in full")
+    ] = False,
+) -> None:
+    """Follow a running engine or a replay: a line per message."""
+    wanted = tuple(topic.strip() for topic in topics.split(",") if topic.strip())
+    seen = 0
+    try:
+        for event in subscribe(url, wanted, token, max_rate, reconnect=Reconnect(first_visit_s=wait)):
+            print(json.dumps(_as_json(event)) if as_json else _line(event), flush=True)
+            seen += isinstance(event, Message)
+            if count and seen >= count:
+                return
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:  # `tail | head` has had enough
+        sys.stderr.close()
+
+
+def _line(event: Event) -> str:
+    match event:
+        case Message(kind=Kind.SCHEMA):
+            cameras = ", ".join(
+                str(c["name"]) + ("" if c["model"] else " (not calibrated)") for c in _cameras(event)
+            )
+            return f"{event.topic} #{event.seq}  cameras: {cameras}"
+        case Message():
+            return f"{event.topic} #{event.seq}  {_describe(event)}"
+        case Welcome():
+            return f"-- session {event.sid}" + (", new" if event.new_session else ", resumed")
+        case Snapshot():
+            return f"-- {event.topic}: state at #{event.seq}, {event.count} message(s)"
+        case Gap():
+            held = ", asked for again" if event.held else ""
+            return f"-- {event.topic}: #{event.first}..{event.last} left out ({event.cause}{held})"
+        case Bye():
+            return f"-- goodbye: {event.reason}"
+
+
+def _cameras(message: Message) -> list[Mapping[str, Any]]:
+    cameras = message.body.get("cameras")
+    return cameras if isinstance(cameras, list) else []
+
+
+def _describe(message: Message) -> str:
+    body, late_ms = message.body, (message.t_publish_ns - message.t_capture_ns) / 1e6
+    people = _length(body.get("person_ids"))
+    flags = "" if message.quality.get("recorded", True) else "  NOT RECORDED"
+    if message.clock != "file_pts":  # of a file, the difference is no latency
+        flags = f"  {late_ms:.0f} ms after capture" + flags
+    match tier_of(message.topic):
+        case Tier.LIVE:
+            seen = int(np.count_nonzero(body["seen"])) if "seen" in body else 0  # type: ignore[call-overload]
+            dropped = message.quality.get("drops")
+            drops = f"  left out: {dropped}" if dropped else ""
+            where = f"{body.get('camera')} frame {body.get('index')}"
+            return (
+                f"{where}  t={message.t_capture_ns / 1e9:.3f} s  {people} people, {seen} seen{drops}{flags}"
+            )
+        case Tier.WINDOW | Tier.REFINED:
+            states = np.ravel(np.asarray(body.get("provenance", [])))
+            observed = int((states == Provenance.OBSERVED).sum())
+            frames = int((states != Provenance.ABSENT).sum())
+            part = f" part {message.part + 1}/{message.parts}" if message.parts > 1 else ""
+            head = f"window {message.window} rev {message.rev}{part}"
+            return f"{head}  {people} people, {frames} person-frames, {observed} observed{flags}"
+        case _:
+            return "  ".join(f"{key}={value}" for key, value in body.items()) + flags
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, np.ndarray) else 0
+
+
+def _as_json(event: Event) -> dict[str, object]:
+    """The event's fields by name, arrays as lists; numbers that are not finite are null."""
+    if not isinstance(event, Message):
+        return {"event": type(event).__name__.lower(), **{k: _value(v) for k, v in vars(event).items()}}
+    return {k: _value(v) for k, v in vars(event).items()}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return _value(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(k): _value(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
