@@ -1,0 +1,263 @@
+"""Perception of frames: picture -> tiles -> boxes -> crops -> keypoints -> `Observation`.
+
+Steps of one frame:
+    1. convert to BGR where the picture is needed at all,
+    2. on every `detect_stride`-th frame run the detector on the tiles of the camera and merge them;
+       on the others take the boxes the caller predicts, if any,
+    3. choose who gets a pose (threshold, budget) and run the pose network on all of them at once,
+    4. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_budget` people who
+       deserved a pose and got none.
+
+What is found depends on the frames alone, never on thread timing. Several frames (cameras of one node, or a
+replay that reads ahead) may go through together: `step_many` detects them side by side, one core each, which
+uses two cores better than two threads inside one pass do, and gives the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import Field
+
+from ..kernels.camera import CameraModel
+from ..kernels.errors import ShapeError
+from ..kernels.ground import Ground
+from ..kernels.perception.detector import Boxes, Detector
+from ..kernels.perception.merge import merge_tiles
+from ..kernels.perception.pose import NUM_KEYPOINTS, PoseEstimator
+from ..kernels.perception.tiling import Tile, TileConfig, cut_tile, plan_tiles, whole_frame
+from ..kernels.settings import StageConfig
+from .pixels import frame_bgr
+from .records import Frame, Observation
+
+
+class Tiling(StrEnum):
+    """How large frames are cut."""
+
+    OFF = "off"
+    """One pass over the whole picture."""
+    AUTO = "auto"
+    """From camera and ground where they stand, uniform before; one pass where that is enough."""
+
+
+class PerceptionConfig(StageConfig):
+    """Detection and 2D pose."""
+
+    detector_long_side_px: int = Field(default=960, ge=64, le=4096, multiple_of=32)
+    """Longer side of the detector's input (networks of a fixed size have their own)."""
+    score_threshold: float = Field(default=0.1, ge=0, le=1)
+    """Boxes below this are left out; low ones are kept because they help the tracker hold on."""
+    detect_stride: int = Field(default=1, ge=1, le=64)
+    """Detect on every n-th frame; between, poses are run on predicted boxes where the caller has some."""
+    pose_threshold: float = Field(default=0.3, ge=0, le=1)
+    """Only boxes with at least this score get a pose."""
+    pose_budget: int | None = Field(default=None, ge=0)
+    """Poses per frame at most; null: everybody."""
+    merge_iou: float = Field(default=0.5, gt=0, lt=1)
+    """Boxes of different tiles that overlap by more are one person."""
+    tiling: Tiling = Tiling.AUTO
+    """How large frames are cut: off, auto."""
+    tiles: TileConfig = TileConfig()
+    """Sizes and statures that tiles are derived from."""
+    threads: int = Field(default=2, ge=1, le=256)
+    """Cores: passes of the detector and batches of crops that run side by side."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Boxes of one frame before poses."""
+
+    image_bgr: np.ndarray | None
+    boxes_px: Float[np.ndarray, "N 4"]
+    scores: Float[np.ndarray, "N"]
+    detected: bool
+    chosen: Int[np.ndarray, "P"]
+    """Rows that get a pose, rising."""
+    drops: dict[str, int]
+
+
+class PerceptionStage:
+    """Turns frames into observations. One caller at a time; several cameras may share it."""
+
+    def __init__(self, config: PerceptionConfig, detector: Detector, pose: PoseEstimator) -> None:
+        """Args: `detector` and `pose` as `kernels.perception.adapters` builds them."""
+        self._config = config
+        self._detector = detector
+        self._pose = pose
+        self._geometry: dict[str | None, tuple[CameraModel | None, Ground | None]] = {}
+        self._tiles: dict[tuple[str, tuple[int, int]], tuple[Tile, ...]] = {}
+        self._last_detected: dict[str, int] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        cv2.setNumThreads(1)  # threads are spent on whole crops and passes, never inside a small resize
+
+    def set_geometry(
+        self, camera: CameraModel | None, ground: Ground | None, camera_id: str | None = None
+    ) -> None:
+        """Derive the tiles anew from a calibration.
+
+        Args:
+            camera: None: forget the calibration.
+            ground: None: the same.
+            camera_id: whose frames; None: every camera that has no geometry of its own.
+        """
+        self._geometry[camera_id] = (camera, ground)
+        self._tiles.clear()
+
+    def tiles_of(self, camera_id: str, size_px: tuple[int, int]) -> tuple[Tile, ...]:
+        """The tiles that frames of a camera are cut into now."""
+        key = (camera_id, size_px)
+        if key not in self._tiles:
+            side = self._detector.max_side_px
+            if self._config.tiling is Tiling.OFF:
+                self._tiles[key] = (whole_frame(size_px, side),)
+            else:
+                geometry = self._geometry.get(camera_id, self._geometry.get(None, (None, None)))
+                self._tiles[key] = plan_tiles(size_px, *geometry, self._config.tiles, side)
+        return self._tiles[key]
+
+    def step(self, frame: Frame, predicted_boxes_px: np.ndarray | None = None) -> Observation:
+        """Observe one frame.
+
+        Args:
+            frame: any pixel format; not kept.
+            predicted_boxes_px: (N,4) where the tracker expects people. Used only on frames without detection:
+                they become the rows of the observation, in order, each scored by its pose's mean confidence.
+        """
+        return self.step_many([frame], [predicted_boxes_px])[0]
+
+    def step_many(
+        self, frames: Sequence[Frame], predicted_boxes_px: Sequence[np.ndarray | None] | None = None
+    ) -> list[Observation]:
+        """Observe several frames, of one camera in order or of several; equal to `step` on each in turn."""
+        predicted = [None] * len(frames) if predicted_boxes_px is None else list(predicted_boxes_px)
+        if len(predicted) != len(frames):
+            raise ShapeError(f"step_many: got {len(frames)} frames and {len(predicted)} sets of boxes")
+        due = [self._detection_is_due(frame) for frame in frames]
+        found = self._find(frames, predicted, due)
+        posing = [f for f in found if f.image_bgr is not None and len(f.chosen)]
+        poses = iter(
+            self._pose.estimate_many(
+                [f.image_bgr for f in posing if f.image_bgr is not None],
+                [f.boxes_px[f.chosen] for f in posing],
+            )
+        )
+        return [
+            _observation(frame, f, next(poses) if any(f is p for p in posing) else None)
+            for frame, f in zip(frames, found, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Stop the worker threads; detector and pose stay the caller's."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _detection_is_due(self, frame: Frame) -> bool:
+        """True on the first frame of a camera, then each time `detect_stride` indices have passed."""
+        last = self._last_detected.get(frame.camera)
+        if last is not None and last < frame.index < last + self._config.detect_stride:
+            return False
+        self._last_detected[frame.camera] = frame.index
+        return True
+
+    def _find(
+        self, frames: Sequence[Frame], predicted: Sequence[np.ndarray | None], due: Sequence[bool]
+    ) -> list[_Found]:
+        images = [
+            frame_bgr(frame) if is_due or (boxes is not None and len(boxes)) else None
+            for frame, boxes, is_due in zip(frames, predicted, due, strict=True)
+        ]
+        boxes_of = self._detect(frames, [image if d else None for image, d in zip(images, due, strict=True)])
+        found = []
+        for image, given, boxes in zip(images, predicted, boxes_of, strict=True):
+            if boxes is not None:
+                found.append(self._detected(image, boxes))
+            else:
+                found.append(self._predicted(image, given))
+        return found
+
+    def _detect(self, frames: Sequence[Frame], images: Sequence[np.ndarray | None]) -> list[Boxes | None]:
+        """Merged boxes of every frame that has an image; the tiles of all of them run side by side."""
+        tiles = [
+            self.tiles_of(f.camera, f.size_px) if i is not None else ()
+            for f, i in zip(frames, images, strict=True)
+        ]
+        work = [
+            (image, tile)
+            for image, own in zip(images, tiles, strict=True)
+            if image is not None
+            for tile in own
+        ]
+        results = iter(self._run_detector([cut_tile(image, tile) for image, tile in work]))
+        boxes: list[Boxes | None] = []
+        for frame, own in zip(frames, tiles, strict=True):
+            parts = [next(results) for _ in own]
+            boxes.append(merge_tiles(parts, own, frame.size_px, self._config.merge_iou) if own else None)
+        return boxes
+
+    def _run_detector(self, parts: list[np.ndarray]) -> list[Boxes]:
+        lanes = min(self._config.threads, len(parts))
+        if lanes <= 1:
+            return self._detector.detect(parts) if parts else []
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="detect")
+        by_lane = list(self._pool.map(self._detector.detect, [parts[i::lanes] for i in range(lanes)]))
+        return [by_lane[i % lanes][i // lanes] for i in range(len(parts))]
+
+    def _detected(self, image: np.ndarray | None, boxes: Boxes) -> _Found:
+        keep = boxes[1] >= self._config.score_threshold
+        boxes_px, scores = boxes[0][keep], boxes[1][keep]
+        deserving = np.flatnonzero(scores >= self._config.pose_threshold)
+        chosen = choose_poses(boxes_px, scores, deserving, self._config.pose_budget)
+        return _Found(image, boxes_px, scores, True, chosen, _left_out(deserving, chosen))
+
+    def _predicted(self, image: np.ndarray | None, given: np.ndarray | None) -> _Found:
+        boxes_px = np.zeros((0, 4), np.float32) if given is None else np.asarray(given, np.float32)
+        everyone = np.arange(len(boxes_px))
+        scores = np.zeros(len(boxes_px), np.float32)
+        chosen = choose_poses(boxes_px, scores, everyone, self._config.pose_budget)
+        return _Found(
+            image, boxes_px, scores, False, chosen, {"detect_stride": 1, **_left_out(everyone, chosen)}
+        )
+
+
+def choose_poses(
+    boxes_px: Float[np.ndarray, "N 4"],
+    scores: Float[np.ndarray, "N"],
+    deserving: Int[np.ndarray, "D"],
+    budget: int | None,
+) -> Int[np.ndarray, "P"]:
+    """Who gets a pose this frame: surest first (to a tenth: less is noise), then largest, then first; rising."""
+    if budget is None or len(deserving) <= budget:
+        return deserving.astype(np.int64)
+    sides = boxes_px[deserving, 2:] - boxes_px[deserving, :2]
+    order = np.lexsort((deserving, -sides[:, 0] * sides[:, 1], -np.round(scores[deserving], 1)))
+    return np.sort(deserving[order[:budget]]).astype(np.int64)
+
+
+def _left_out(deserving: np.ndarray, chosen: np.ndarray) -> dict[str, int]:
+    missed = len(deserving) - len(chosen)
+    return {"pose_budget": missed} if missed else {}
+
+
+def _observation(frame: Frame, found: _Found, poses: tuple[np.ndarray, np.ndarray] | None) -> Observation:
+    count = len(found.boxes_px)
+    keypoints = np.zeros((count, NUM_KEYPOINTS, 2), np.float32)
+    confidence = np.zeros((count, NUM_KEYPOINTS), np.float32)
+    posed = np.zeros(count, bool)
+    scores = found.scores
+    if poses is not None:
+        keypoints[found.chosen], confidence[found.chosen] = poses
+        posed[found.chosen] = True
+        if not found.detected:
+            scores = confidence.mean(axis=1)
+    return Observation(
+        frame.camera, frame.index, frame.t_capture_ns, frame.clock, frame.size_px, found.boxes_px, scores,
+        found.detected, keypoints, confidence, posed, drops=found.drops,
+    )  # fmt: skip
