@@ -1,0 +1,1 @@
+"""Makes the shipped body: `python -m crowdstream.lab.body -o body.npz`."""
