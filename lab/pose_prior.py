@@ -86,7 +86,7 @@ def mirror(body_rotvec: Float[np.ndarray, "R 63"]) -> Float[np.ndarray, "R 63"]:
     other = [n.replace("left", "@").replace("right", "left").replace("@", "right") for n in names]
     order = [names.index(name) for name in other]
     joints = body_rotvec.reshape(-1, BODY_JOINTS, 3)[:, order]
-    return (joints * np.array([1.0, -1.0, -1.0])).reshape(-1, POSE_DIM)
+    return np.asarray((joints * np.array([1.0, -1.0, -1.0])).reshape(-1, POSE_DIM))
 
 
 def _wrapped(clip: MocapClip) -> Float[np.ndarray, "T 63"]:

@@ -60,7 +60,7 @@ class GaussianPosePrior:
         self, z: Float[Tensor, "*batch L"], root_rotvec: Float[Tensor, "*batch 3"]
     ) -> Float[Tensor, "*batch 24 3"]:
         """The pose of a latent under a given root rotation; hands at zero. Linear in both, rad."""
-        body = (self.mean + z @ self.components.T).unflatten(-1, (BODY_JOINTS, 3))
+        body = (self.mean + z @ self.components.T).reshape(*z.shape[:-1], BODY_JOINTS, 3)
         hands = torch.zeros_like(body[..., :2, :])
         return torch.cat([root_rotvec[..., None, :], body, hands], dim=-2)
 

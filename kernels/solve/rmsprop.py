@@ -37,11 +37,11 @@ from .weights import EnergyWeights
 class PaperConfig(StageConfig):
     """Settings of the yardstick; the defaults are the printed ones."""
 
-    root_iterations: int = Field(100, ge=0)
+    root_iterations: int = Field(default=100, ge=0)
     """Steps of the root stage."""
-    smpl_iterations: int = Field(150, ge=0)
+    smpl_iterations: int = Field(default=150, ge=0)
     """Steps of the SMPL stage."""
-    learning_rate: float = Field(0.01, gt=0)
+    learning_rate: float = Field(default=0.01, gt=0)
     """Of RMSprop; metres, radians and units of z and beta alike."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Constant (printed), or a cosine to zero within each stage: smaller last steps, clearly better ends."""

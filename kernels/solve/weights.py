@@ -19,40 +19,40 @@ FACE_KEYPOINT_WEIGHTS = (0.3, 0.0, 0.0, 0.0, 0.0)
 class EnergyWeights(StageConfig):
     """How much each energy counts and in which form."""
 
-    reprojection: float = Field(100.0, ge=0)
+    reprojection: float = Field(default=100.0, ge=0)
     """lambda_2D of eq. 3."""
-    hvip: float = Field(10_000.0, ge=0)
+    hvip: float = Field(default=10_000.0, ge=0)
     """lambda_h of eq. 4."""
-    contact: float = Field(50.0, ge=0)
+    contact: float = Field(default=50.0, ge=0)
     """lambda_c of eq. 5."""
-    translation_smoothness: float = Field(50.0, ge=0)
+    translation_smoothness: float = Field(default=50.0, ge=0)
     """lambda_t-trans of eq. 6."""
-    pose_prior: float = Field(0.5, ge=0)
+    pose_prior: float = Field(default=0.5, ge=0)
     """lambda_phi of eq. 8."""
-    shape: float = Field(1.0, ge=0)
+    shape: float = Field(default=1.0, ge=0)
     """lambda_shape of eq. 9."""
-    pose_smoothness: float = Field(10.0, ge=0)
+    pose_smoothness: float = Field(default=10.0, ge=0)
     """lambda_t-pose of eq. 10."""
 
     keypoint_weights: tuple[float, ...] = Field(
-        FACE_KEYPOINT_WEIGHTS + (1.0,) * 12, min_length=17, max_length=17
+        default=FACE_KEYPOINT_WEIGHTS + (1.0,) * 12, min_length=17, max_length=17
     )
     """Factor on sigma of each COCO keypoint."""
     sigma: Literal["binary", "soft"] = "binary"
     """Eq. 3: sigma is 1 from `sigma_min` up (printed), or the confidence itself."""
-    sigma_min: float = Field(0.3, ge=0, le=1)
+    sigma_min: float = Field(default=0.3, ge=0, le=1)
     """Keypoints of less confidence do not count, in either form."""
     box_scale: Literal["inverse_size", "inverse_size_squared"] = "inverse_size"
     """Eqs 3, 4: delta = 1 / size (printed; large boxes dominate), or reference_size / size^2 (scale-free)."""
-    reference_size_px: float = Field(150.0, gt=0)
+    reference_size_px: float = Field(default=150.0, gt=0)
     """Box size at which both forms of delta agree."""
-    min_size_px: float = Field(16.0, gt=0)
+    min_size_px: float = Field(default=16.0, gt=0)
     """Smaller boxes count as this large: their delta would be all noise."""
-    reprojection_robust_px: float | None = Field(None, gt=0)
+    reprojection_robust_px: float | None = Field(default=None, gt=0)
     """Eq. 3: Geman-McClure scale, px; None for squares (printed)."""
-    hvip_sigma_floor_px: float | None = Field(None, gt=0)
+    hvip_sigma_floor_px: float | None = Field(default=None, gt=0)
     """Eq. 4: observations count by variance, fully at this sigma; None: all alike (printed)."""
-    hvip_robust_sigmas: float | None = Field(None, gt=0)
+    hvip_robust_sigmas: float | None = Field(default=None, gt=0)
     """Eq. 4: Geman-McClure scale in sigmas of the observation; None for squares (printed)."""
     contact_form: Literal["printed", "signed"] = "printed"
     """Eq. 5: min |distance| (a sunk body scores 0), or |min distance|."""
@@ -65,12 +65,16 @@ class EnergyWeights(StageConfig):
     def mended(cls) -> EnergyWeights:
         """Every switch in its repaired form.
 
-        The weights that go with other units differ from the printed ones: second differences of a walker are a
-        thirtieth of the first, so their weights are higher; the others are the printed.
+        Not the printed weights, because the terms change their nature: second differences of people are a
+        thirtieth of the first, so both smoothness weights grow; the printed E_2D outweighs the priors sixfold
+        for a detector whose error is 2 % of the box, so the priors and the ground gain.
         """
         return cls(
-            translation_smoothness=500.0,
-            pose_smoothness=100.0,
+            contact=200.0,
+            translation_smoothness=5_000.0,
+            pose_prior=2.0,
+            shape=2.0,
+            pose_smoothness=500.0,
             sigma="soft",
             sigma_min=0.05,
             box_scale="inverse_size_squared",

@@ -57,29 +57,29 @@ class CaseConfig(StageConfig):
 
     seed: int = 0
     """Everything random follows from it."""
-    people: int = Field(20, ge=1, le=1000)
+    people: int = Field(default=20, ge=1, le=1000)
     """N."""
-    frames: int = Field(WINDOW_FRAMES, ge=8)
+    frames: int = Field(default=WINDOW_FRAMES, ge=8)
     """Slots; more than 64 for sequences that `cut` then slices into windows."""
     view: Literal["high", "low"] = "high"
     """A camera that looks down at 45 degrees from 12 m, or along the ground at 10 degrees from 3 m."""
-    cameras: int = Field(1, ge=1, le=8)
+    cameras: int = Field(default=1, ge=1, le=8)
     """C, evenly around the place."""
-    noise_px: float = Field(0.8, ge=0)
+    noise_px: float = Field(default=0.8, ge=0)
     """Fixed part of the keypoint noise: standard deviation per axis, px."""
-    noise_share: float = Field(0.012, ge=0)
+    noise_share: float = Field(default=0.012, ge=0)
     """Growing part: share of the person's height in the image."""
-    miss_rate: float = Field(0.04, ge=0, le=1)
+    miss_rate: float = Field(default=0.04, ge=0, le=1)
     """Share of single keypoints not found."""
-    hidden_rate: float = Field(0.3, ge=0, le=1)
+    hidden_rate: float = Field(default=0.3, ge=0, le=1)
     """Share of people who vanish from a camera for 5-20 slots."""
-    legs_hidden_rate: float = Field(0.2, ge=0, le=1)
+    legs_hidden_rate: float = Field(default=0.2, ge=0, le=1)
     """Share of people whose legs are hidden for 10-30 slots."""
-    swap_rate: float = Field(0.01, ge=0, le=1)
+    swap_rate: float = Field(default=0.01, ge=0, le=1)
     """Share of person-frames with left and right legs exchanged."""
-    partial_rate: float = Field(0.2, ge=0, le=1)
+    partial_rate: float = Field(default=0.2, ge=0, le=1)
     """Share of people who come late or leave early."""
-    observe_every: int = Field(1, ge=1)
+    observe_every: int = Field(default=1, ge=1)
     """Only each n-th slot is seen: 3 for a 10 Hz camera."""
 
 

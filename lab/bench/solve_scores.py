@@ -45,7 +45,7 @@ def score(
     body: BodyData,
     pose_rotvec: Float[np.ndarray, "N T 24 3"],
     transl_m: Float[np.ndarray, "N T 3"],
-    betas: Float[np.ndarray, "N #T_or_K *K"],
+    betas: Float[np.ndarray, "N *T K"],
 ) -> SolveScore:
     """Score a solution; betas are (N, 10), or (N, T, 10) for a shape per person-frame."""
     shapes = betas if betas.ndim == 3 else betas[:, None]

@@ -58,7 +58,7 @@ def mesh_vertices(
     mesh: MeshTensors,
 ) -> Float[Tensor, "N T V 3"]:
     """World positions of every vertex, metres. Differentiable."""
-    vertices, _ = lbs(
+    vertices: Tensor = lbs(
         betas.flatten(0, 1),
         pose_rotvec.flatten(0, 1).flatten(1),
         mesh.v_template,
@@ -68,5 +68,5 @@ def mesh_vertices(
         mesh.parents,
         mesh.weights,
         pose2rot=True,
-    )
-    return vertices.unflatten(0, transl_m.shape[:2]) + transl_m[:, :, None, :]
+    )[0]
+    return vertices.reshape(*transl_m.shape[:2], -1, 3) + transl_m[:, :, None, :]
