@@ -176,7 +176,7 @@ class Supervisor:
         """Send one step's results to solver and publisher; calls of one caller keep their order."""
         publisher, solver = self._actors["publisher"], self._actors["solver"]
         if output.calibration is not None:
-            publisher.push_calibration.remote(output.calibration, output.notes[0].t_capture_ns)
+            publisher.push_calibration.remote(output.calibration)
         for note in output.notes:
             publisher.push_note.remote(note)
             self._hooks.note(f"{note.kind}: {note.text}")

@@ -43,8 +43,10 @@ def run_inline(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
         start_s = time.perf_counter()
         frames = windows = 0
         ended = False
+        # A recording is read ahead by as many frames as there are lanes; a live view is not.
+        together = 1 if plan.config.runtime.speed is not None else plan.config.perception.threads
         while not ended and not hooks.stop_asked():
-            batch = camera.next_batch(1)
+            batch = camera.next_batch(together)
             ended = batch.ended
             for observation, arrival in zip(perception.step(batch.frames), batch.arrival_ns, strict=True):
                 arrivals.add(observation.t_capture_ns, arrival)
@@ -52,7 +54,9 @@ def run_inline(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
                 last_ns = observation.t_capture_ns
                 output = tracking.step([observation])[0]
                 if output.calibration is not None:
-                    perception.set_geometry(output.calibration, observation.index + plan.config.runtime.ring_slots)
+                    perception.set_geometry(
+                        output.calibration, observation.index + plan.config.runtime.ring_slots
+                    )
                 windows += publish(output, solver, publisher, arrivals, hooks)
                 frames += 1
                 people = int(output.tracked[-1].confirmed.sum()) if output.tracked else 0
@@ -65,7 +69,9 @@ def run_inline(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
             ("publisher", publisher),
         ):  # fmt: skip
             reports[name] = worker.stop()
-    captured_s = 0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9 + 1 / max(info.fps, 1e-3)
+    captured_s = (
+        0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9 + 1 / max(info.fps, 1e-3)
+    )
     return summarise(reports, elapsed_s, captured_s, "inline", address)
 
 
@@ -74,7 +80,7 @@ def publish(
 ) -> int:
     """Send one step's results on; returns how many windows were solved."""
     if output.calibration is not None:
-        publisher.push_calibration(output.calibration, output.notes[0].t_capture_ns)
+        publisher.push_calibration(output.calibration)
     for note in output.notes:
         publisher.push_note(note)
         hooks.note(f"{note.kind}: {note.text}")

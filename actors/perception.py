@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import ExitStack
+
+from ..kernels.perception.adapters import build_detector, build_pose
+from ..kernels.perception.pose import PoseEstimator
 from ..stream.calibration_file import Calibration
 from ..stream.inference.ladder import OpenedNetwork, open_network
 from ..stream.models.catalogue import Role
 from ..stream.models.folder import choose
-from ..stream.observe import PerceptionStage, make_detector, make_pose_estimator
+from ..stream.observe import PerceptionStage
 from ..stream.records import Frame, Observation
 from ..stream.ring import RingReader, SlotToken
 from .plan import EnginePlan
@@ -19,6 +24,7 @@ class PerceptionWorker:
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
         self._stage: PerceptionStage | None = None
+        self._pose: PoseEstimator | None = None
         self._networks: dict[str, OpenedNetwork] = {}
         self._networks_described: dict[str, object] = {}
         self._rings = RingReader()
@@ -28,12 +34,13 @@ class PerceptionWorker:
     def start(self) -> dict[str, object]:
         """Load the networks; says which, on which rung, and why not better."""
         config = self._plan.config
-        for role, wanted in ((Role.DETECTOR, config.perception.detector), (Role.POSE, config.perception.pose)):
+        for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)):
             model = choose(self._plan.models, role, wanted)
             self._networks[role.value] = open_network(model, config.inference)
-        detector = make_detector(self._networks["detector"].backend, config.perception)
-        pose = make_pose_estimator(self._networks["pose"].backend, config.perception)
-        self._stage = PerceptionStage(config.perception, detector, pose)
+        settings = config.perception
+        detector = build_detector(self._networks["detector"].backend, settings.detector_long_side_px)
+        self._pose = build_pose(self._networks["pose"].backend, settings.threads)
+        self._stage = PerceptionStage(settings, detector, self._pose)
         if self._plan.calibration is not None:
             self._stage.set_geometry(self._plan.calibration.camera, self._plan.calibration.ground)
         self._networks_described = {role: network.describe() for role, network in self._networks.items()}
@@ -46,23 +53,32 @@ class PerceptionWorker:
     def step(self, batch: tuple[Frame | SlotToken, ...]) -> list[Observation]:
         """Look at every frame of a batch, in order, and free its slots."""
         assert self._stage is not None
-        observations = []
-        for item in batch:
-            if self._geometry is not None and item.index >= self._geometry[0]:
+        observations: list[Observation] = []
+        for part in self._parts(batch):
+            if self._geometry is not None and part[0].index >= self._geometry[0]:
                 self._stage.set_geometry(self._geometry[1].camera, self._geometry[1].ground)
                 self._geometry = None
-            with self.watch.measure("perception"):
-                if isinstance(item, SlotToken):
-                    with self._rings.frame(item) as frame:
-                        observations.append(self._stage.step(frame))
-                else:
-                    observations.append(self._stage.step(item))
+            with self.watch.measure("perception"), ExitStack() as held:
+                frames = [
+                    held.enter_context(self._rings.frame(item)) if isinstance(item, SlotToken) else item
+                    for item in part
+                ]
+                observations.extend(self._stage.step_many(frames))
         return observations
+
+    def _parts(self, batch: tuple[Frame | SlotToken, ...]) -> list[tuple[Frame | SlotToken, ...]]:
+        """The batch in runs of as many frames as there are lanes, cut where a geometry begins to hold."""
+        cut = len(batch) if self._geometry is None else sum(item.index < self._geometry[0] for item in batch)
+        lanes = self._plan.config.perception.threads
+        bounds = sorted({*range(0, cut, lanes), *range(cut, len(batch), lanes), len(batch)})
+        return [batch[a:b] for a, b in itertools.pairwise(bounds)]
 
     def stop(self) -> dict[str, object]:
         """Let go of networks and rings; the seconds spent."""
         if self._stage is not None:
             self._stage.close()
+        if self._pose is not None:
+            self._pose.close()
         for network in self._networks.values():
             network.backend.close()
         self._networks.clear()

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..kernels.solve.problem import WindowSolution
 from ..stream.calibration_file import Calibration
-from ..stream.records import ClockOrigin, TrackedFrame
+from ..stream.records import TrackedFrame
 from ..stream.site import SiteNote
 from ..stream.wire.publish import PublisherStage
 from ..stream.wire.schema import CameraInfo, SiteSchema
@@ -21,7 +21,6 @@ class PublisherWorker:
         self._plan = plan
         self._stage: PublisherStage | None = None
         self._info: SourceInfo | None = None
-        self._clock = ClockOrigin.FILE_PTS
         self._counted_to: dict[int, int] = {}
         self._person_frames = 0
         self._windows = 0
@@ -38,7 +37,6 @@ class PublisherWorker:
     def push_live(self, tracked: TrackedFrame, arrival_ns: int) -> None:
         """Publish one frame's tracks."""
         assert self._stage is not None
-        self._clock = tracked.clock
         with self.watch.measure("publish"):
             self._stage.push_live(tracked, arrival_ns)
 
@@ -46,26 +44,26 @@ class PublisherWorker:
         """Commit one window, then publish it."""
         assert self._stage is not None
         with self.watch.measure("publish"):
-            self._stage.push_window(solution, arrival_ns, clock=self._clock)
+            self._stage.push_window(solution, t_arrival_ns=arrival_ns)
         self._windows += 1
         self._count(solution)
 
     def push_note(self, note: SiteNote) -> None:
         """Tell subscribers what the site has to say."""
         assert self._stage is not None
-        self._stage.push_status({"event": note.kind, "text": note.text}, note.t_capture_ns)
+        self._stage.push_status({"event": note.kind, "text": note.text, "t_capture_ns": note.t_capture_ns})
 
-    def push_calibration(self, calibration: Calibration, t_capture_ns: int) -> None:
+    def push_calibration(self, calibration: Calibration) -> None:
         """A camera and a ground now stand: a new schema."""
         assert self._stage is not None
-        self._stage.push_schema(self._schema(calibration), t_capture_ns)
+        self._stage.push_schema(self._schema(calibration))
 
     def stop(self) -> dict[str, Any]:
         """Say goodbye, close the log; what was published and how late."""
         published: dict[str, Any] = {}
         if self._stage is not None:
             self._stage.stop()
-            published = self._stage.stats()
+            published = self._stage.summary()
             self._stage = None
         return {
             "published": published,

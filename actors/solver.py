@@ -19,10 +19,9 @@ class SolverWorker:
         self.watch = Stopwatch()
 
     def start(self) -> None:
-        """Load body and prior; compile the kernels."""
+        """Load body and prior."""
         body = load_body(self._plan.body)
         self._stage = Reconstructor(self._plan.config.solve, body, load_pose_prior())
-        self._stage.warm_up()
 
     def solve(self, problem: WindowProblem) -> WindowSolution:
         """The bodies of one window."""
@@ -31,5 +30,7 @@ class SolverWorker:
             return self._stage.solve(problem)
 
     def stop(self) -> dict[str, object]:
-        """The seconds spent."""
+        """Let the threads go; the seconds spent."""
+        if self._stage is not None:
+            self._stage.close()
         return {"seconds": dict(self.watch.seconds)}

@@ -22,7 +22,8 @@ def summarise(
     site = reports["tracking"]["site"]
     published = reports["publisher"]["published"]
     drops: Counter[str] = Counter(site.get("drops", {}))
-    drops.update(published.get("drops", {}))
+    drops["slow_subscriber"] += int(published.get("dropped", 0))
+    drops["not_recorded"] += int(published.get("not_recorded", 0))
     if reports["camera"].get("stale"):
         drops["stale"] += int(reports["camera"]["stale"])
     source = reports["camera"].get("source", {})
@@ -58,7 +59,13 @@ def summarise(
 def one_line(summary: Mapping[str, Any]) -> str:
     """What a person wants to know when a run ends."""
     factor = summary["realtime_factor"]
-    speed = f"{factor:.2f} x real time" if factor >= 1 else f"{1 / factor:.1f} times slower than real time" if factor else ""
+    speed = (
+        f"{factor:.2f} x real time"
+        if factor >= 1
+        else f"{1 / factor:.1f} times slower than real time"
+        if factor
+        else ""
+    )
     return (
         f"{summary['frames']} frames, {summary['people_mean']:.1f} people a frame (most {summary['people_max']}), "
         f"{summary['tracks']} tracks, {summary['windows']} windows, {summary['person_frames']} person-frames "

@@ -21,6 +21,9 @@ from .records import Observation, TrackedFrame
 from .track import TrackConfig, TrackingStage
 from .windows import WindowAssembler, WindowConfig
 
+_WINDOW_DROPS = ("surplus", "late", "clock_jump", "overflow")
+"""Counters of the window assembler that mean something was left out."""
+
 
 @dataclass(frozen=True)
 class SiteNote:
@@ -39,6 +42,8 @@ class SiteOutput:
     tracked: tuple[TrackedFrame, ...] = ()
     problems: tuple[WindowProblem, ...] = ()
     notes: tuple[SiteNote, ...] = ()
+    late: tuple[TrackedFrame, ...] = ()
+    """Rows of earlier frames that became known only now: births before their confirmation, bridged gaps."""
     calibration: Calibration | None = None
     """Set on the step on which a new calibration begins to hold."""
 
@@ -85,6 +90,7 @@ class SiteStage:
         calibration: Calibration | None = None,
     ) -> None:
         self.stats = SiteStats()
+        self._camera = camera
         self.calibration: Calibration | None = None
         self._tracker = TrackingStage(track, camera, size_px)
         self._windows = WindowAssembler(window, (camera,))
@@ -101,7 +107,8 @@ class SiteStage:
         tracked = self._tracker.step(observation)
         self.stats.count(tracked)
         self._windows.push(tracked)
-        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, fresh)
+        late = tuple(self._tracker.drain_backfill())
+        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, late, fresh)
 
     def finish(self) -> SiteOutput:
         """The end of the stream: the last, partial windows; a last try to calibrate."""
@@ -110,12 +117,9 @@ class SiteStage:
         if self.calibration is None:
             notes, fresh = self._estimate(final=True)
         problems = tuple(self._windows.flush())
-        self.stats.drops.update({k: v for k, v in self._windows.counts.items() if v})
-        return SiteOutput((), problems, notes, fresh)
-
-    def predict_boxes(self, t_capture_ns: int) -> Any:
-        """Where the tracks are expected, for poses on frames without detection; (N, 4) px."""
-        return self._tracker.predict_boxes(t_capture_ns)
+        counted = self._windows.stats.as_dict()
+        self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
+        return SiteOutput((), problems, notes, tuple(self._tracker.drain_backfill()), fresh)
 
     def _calibrate(self, observation: Observation) -> tuple[tuple[SiteNote, ...], Calibration | None]:
         if self.calibration is not None:
@@ -138,4 +142,4 @@ class SiteStage:
     def _hold(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self._tracker.set_geometry(calibration.camera, calibration.ground)
-        self._windows.set_geometry(calibration.camera, calibration.ground)
+        self._windows.set_geometry(self._camera, calibration.camera, calibration.ground)

@@ -56,7 +56,9 @@ def identity(
     result: Annotated[Path, typer.Argument(help="MOT text file of a run (crowdstream export --format mot).")],
     truth: Annotated[Path, typer.Argument(help="MOT text file with the truth.")],
     calibration: Annotated[Path | None, typer.Option(help="Camera file: adds the ground error.")] = None,
-    detections: Annotated[Path | None, typer.Option(help="Detections (MOT form): public trackers run on them.")] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="Detections (MOT form): public trackers run on them.")
+    ] = None,
     json: JsonOption = False,
     gate: GateOption = False,
     update: UpdateOption = False,
@@ -94,7 +96,11 @@ def _finish(metrics: Sequence[Metric], json: bool, gate: bool, update: bool) -> 
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    return {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    return {
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
 
 
 def _print(metrics: Sequence[Metric], baseline: dict[str, float]) -> None:

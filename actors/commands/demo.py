@@ -31,7 +31,9 @@ def demo(
     folder = models or default_folder()
     _check_networks(folder)
     if video is None:
-        raise DemoNeeds("the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)")
+        raise DemoNeeds(
+            "the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)"
+        )
     out.mkdir(parents=True, exist_ok=True)
     log = out / f"{video.stem}.cslog"
     log.unlink(missing_ok=True)
@@ -41,9 +43,13 @@ def demo(
         emit_json(figures)
     note.print(one_line(figures))
     note.print("next:")
-    note.print(f"  crowdstream export {log} --format mot -o {out}/mot      boxes and ground positions per frame")
+    note.print(
+        f"  crowdstream export {log} --format mot -o {out}/mot      boxes and ground positions per frame"
+    )
     note.print(f"  crowdstream export {log} --format amass -o {out}/amass  one SMPL motion per person")
-    note.print(f"  crowdstream replay {log} --speed 1.0                    publish it again; follow with crowdstream tail")
+    note.print(
+        f"  crowdstream replay {log} --speed 1.0                    publish it again; follow with crowdstream tail"
+    )
 
 
 def _check_networks(folder: Path) -> None:

@@ -80,7 +80,7 @@ def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json"
     config = load_config()
     folder = models or default_folder()
     report: dict[str, object] = {}
-    for role, wanted in ((Role.DETECTOR, config.perception.detector), (Role.POSE, config.perception.pose)):
+    for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)):
         model = choose(folder, role, wanted)
         network = open_network(model, config.inference)
         report[role.value] = network.describe()

@@ -29,9 +29,13 @@ def run(
     source: Annotated[str, typer.Argument(help="Video file or folder of images.")],
     config: Annotated[str, typer.Option(help="Preset (live, replay, paper, edge) or YAML file.")] = "replay",
     set_: Annotated[list[str] | None, typer.Option("--set", help="stage.key=value; may be repeated.")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="Camera file; without it the engine calibrates itself.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Camera file; without it the engine calibrates itself.")
+    ] = None,
     models: Annotated[Path | None, typer.Option(help="Model folder; default $CROWDSTREAM_MODELS.")] = None,
-    body: Annotated[Path | None, typer.Option(help="Your SMPL file (.npz or .pkl) instead of the body that ships.")] = None,
+    body: Annotated[
+        Path | None, typer.Option(help="Your SMPL file (.npz or .pkl) instead of the body that ships.")
+    ] = None,
     runtime: Annotated[str | None, typer.Option(help="ray or inline.")] = None,
     pace: Annotated[str | None, typer.Option(help="max, or a speed such as 1.0.")] = None,
     record: Annotated[Path | None, typer.Option(help="Window log to write (.cslog).")] = None,
@@ -83,7 +87,10 @@ def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
 
         def progress(now: RunProgress) -> None:
             bars.update(
-                task, completed=now.frames, description=f"{now.people} people, {now.windows} windows", total=now.num_frames
+                task,
+                completed=now.frames,
+                description=f"{now.people} people, {now.windows} windows",
+                total=now.num_frames,
             )
 
         return run_engine(plan, RunHooks(started=started, progress=progress, note=bars.print))

@@ -21,13 +21,17 @@ from ...kernels.inference.tensorrt import ShapeProfile, TensorRtBackend, build_p
 from ...kernels.settings import StageConfig
 from ..models.folder import ModelFile
 from .engine_cache import EngineCache, EngineKey
-from .profiles import ShapeHints, profiles_for
 from .probe import ProbeVerdict, probe_tensorrt
+from .profiles import ShapeHints, profiles_for
 
 
 class InferenceConfig(StageConfig):
-    """How networks are run."""
+    """Which networks, and how they are run."""
 
+    detector: str = ""
+    """Detector: catalogue name, file in the model folder, or path; "" for the best that is there."""
+    pose: str = ""
+    """2D pose network, the same way."""
     ladder: tuple[str, ...] = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
     """Rungs to try, best first."""
     threads: int = Field(default=1, ge=1, le=64)
@@ -98,21 +102,15 @@ def open_network(
     raise InferenceError(f"{model.name} runs on no rung of the ladder ({reasons})")
 
 
-def _open_onnx_cpu(
-    content: bytes, config: InferenceConfig, hints: ShapeHints
-) -> InferenceBackend:
+def _open_onnx_cpu(content: bytes, config: InferenceConfig, hints: ShapeHints) -> InferenceBackend:
     return OnnxBackend(content, threads=config.threads, providers=("CPUExecutionProvider",))
 
 
-def _open_onnx_cuda(
-    content: bytes, config: InferenceConfig, hints: ShapeHints
-) -> InferenceBackend:
+def _open_onnx_cuda(content: bytes, config: InferenceConfig, hints: ShapeHints) -> InferenceBackend:
     return OnnxBackend(content, threads=config.threads, providers=("CUDAExecutionProvider",))
 
 
-def _open_tensorrt(
-    content: bytes, config: InferenceConfig, hints: ShapeHints
-) -> InferenceBackend:
+def _open_tensorrt(content: bytes, config: InferenceConfig, hints: ShapeHints) -> InferenceBackend:
     verdict = probe_tensorrt(config.probe_timeout_s)
     if not verdict.usable:
         raise InferenceError(verdict.reason)
