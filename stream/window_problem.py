@@ -1,7 +1,7 @@
 """Tracked rows of one window -> the arrays the solver takes. Pure: same rows, same bytes.
 
 Ground positions are measured anew from the keypoints and boxes (HVIP proper: under the torso), and smoothed
-over the window and the slots just before it; the tracker's own causal filter serves the live tier only.
+over the window; the tracker's own causal filter serves the live tier only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from ..kernels.camera import CameraModel
 from ..kernels.ground import Ground
-from ..kernels.hvip import TORSO_HEIGHT_M, Hvip, hvip_from_keypoints, shift_from_camera
+from ..kernels.hvip import Hvip, hvip_from_keypoints, shift_from_camera
 from ..kernels.solve.problem import MODEL_RATE_HZ, WINDOW_FRAMES, WindowProblem
 from ..kernels.tracking.smooth_path import smooth_paths
 from .records import TrackedFrame
@@ -43,8 +43,6 @@ class WindowRows:
     window: int
     slot0: int
     t0_ns: int
-    context: int
-    """Slots before `slot0` that `frames` may also hold; they steady the start of the paths."""
     frames: tuple[tuple[tuple[int, TrackedFrame], ...], ...]
     """Per camera: (slot, frame), slots ascending, one frame a slot."""
     person_ids: Int[Array, "N"]
@@ -57,7 +55,7 @@ class _Rows:
 
     person: Int[Array, "R"]
     slot: Int[Array, "R"]
-    """Relative to the window's first slot; negative in the context."""
+    """Relative to the window's first slot."""
     seen: Bool[Array, "R"]
     boxes_px: Float[Array, "R 4"]
     keypoints_px: Float[Array, "R 17 2"]
@@ -70,10 +68,7 @@ def build_problem(
     """The window's problem; people without enough sightings or without any ground point are left out."""
     tables = [_table(frames, rows) for frames in rows.frames]
     present, sightings = _presence(rows, tables, options.num_slots)
-    points = [
-        _ground_points(camera, ground, table, len(rows.person_ids))
-        for camera, table in zip(cameras, tables, strict=True)
-    ]
+    points = [_ground_points(camera, ground, table) for camera, table in zip(cameras, tables, strict=True)]
     keep = sightings >= max(options.min_seen_slots, 1)
     measured = np.zeros(len(rows.person_ids), bool)
     for table, point in zip(tables, points, strict=True):
@@ -140,10 +135,8 @@ def _presence(
     n = len(rows.person_ids)
     any_row, seen = np.zeros((n, num_slots), bool), np.zeros((n, num_slots), bool)
     for table in tables:
-        inside = table.slot >= 0
-        any_row[table.person[inside], table.slot[inside]] = True
-        inside &= table.seen
-        seen[table.person[inside], table.slot[inside]] = True
+        any_row[table.person, table.slot] = True
+        seen[table.person[table.seen], table.slot[table.seen]] = True
     held = np.zeros(n, bool)
     for frames, table in zip(rows.frames, tables, strict=True):
         if frames:
@@ -155,27 +148,10 @@ def _presence(
     return (slots >= first[:, None]) & (slots <= last[:, None]), seen.sum(axis=1)
 
 
-def _ground_points(camera: CameraModel, ground: Ground, table: _Rows, num_people: int) -> Hvip:
-    """HVIP of every row; each person's torso height is learnt from their own rows."""
+def _ground_points(camera: CameraModel, ground: Ground, table: _Rows) -> Hvip:
+    """HVIP of every row. A torso height learnt from a person's window was tried: no gain (PETS09, < 1 mm)."""
     confidence = np.where(table.seen[:, None], table.confidence, 0.0)
-    arguments = (camera, ground, table.keypoints_px, confidence, table.boxes_px)
-    hvip = hvip_from_keypoints(*arguments, lead_m=0.0)
-    heights = np.full(num_people, TORSO_HEIGHT_M)
-    usable = table.seen & np.isfinite(hvip.torso_height_m)
-    for person in np.unique(table.person[usable]):
-        heights[person] = _torso_height(hvip.torso_height_m[usable & (table.person == person)])
-    return hvip_from_keypoints(*arguments, torso_height_m=heights[table.person], lead_m=0.0)
-
-
-_TORSO_PRIOR_ROWS = 20.0
-"""Weight of the population's torso height against a person's own median, in rows of one window."""
-
-
-def _torso_height(measured_m: Float[Array, "K"]) -> float:
-    """A person's torso height: their median, shrunk towards the population's mean."""
-    k = len(measured_m)
-    own = float(np.clip(np.median(measured_m), 0.75 * TORSO_HEIGHT_M, 1.25 * TORSO_HEIGHT_M))
-    return (k * own + _TORSO_PRIOR_ROWS * TORSO_HEIGHT_M) / (k + _TORSO_PRIOR_ROWS)
+    return hvip_from_keypoints(camera, ground, table.keypoints_px, confidence, table.boxes_px, lead_m=0.0)
 
 
 def _paths(
@@ -187,11 +163,11 @@ def _paths(
     options: ProblemOptions,
 ) -> Float[Array, "N T 3"]:
     """Smoothed ground positions of everybody in every slot of the window."""
-    n, span = len(rows.person_ids), rows.context + options.num_slots
-    information, pull = np.zeros((n, span, 2, 2)), np.zeros((n, span, 2))
+    n, t = len(rows.person_ids), options.num_slots
+    information, pull = np.zeros((n, t, 2, 2)), np.zeros((n, t, 2))
     for table, point in zip(tables, points, strict=True):
-        good = table.seen & np.isfinite(point.sigma_px) & (table.slot >= -rows.context)
-        at = (table.person[good], table.slot[good] + rows.context)
+        good = table.seen & np.isfinite(point.sigma_px)
+        at = (table.person[good], table.slot[good])
         inverse = np.linalg.inv(point.covariance_m2[good])
         information[at] += inverse
         pull[at] += np.einsum("rij,rj->ri", inverse, point.position_m[good, :2])
@@ -199,9 +175,8 @@ def _paths(
     filled = np.where(seen[..., None, None], information, np.eye(2))
     mean = np.linalg.solve(filled, pull[..., None])[..., 0]
     path = smooth_paths(mean, information, 1.0 / options.rate_hz, options.accel_sigma_mps2)
-    path = path[:, rows.context :].reshape(-1, 2)
-    flat = np.concatenate([path, np.zeros((len(path), 1))], axis=1)
-    return shift_from_camera(cameras[0], ground, flat, 0.0).reshape(n, options.num_slots, 3)
+    flat = np.concatenate([path.reshape(-1, 2), np.zeros((n * t, 1))], axis=1)
+    return shift_from_camera(cameras[0], ground, flat, 0.0).reshape(n, t, 3)
 
 
 def _dense(
@@ -217,7 +192,7 @@ def _dense(
     keypoints, confidence = np.zeros((*shape, 17, 2), np.float32), np.zeros((*shape, 17), np.float32)
     box, hvip_px = np.zeros((*shape, 4), np.float32), np.zeros((*shape, 2), np.float32)
     sigma = np.zeros(shape, np.float32)
-    use = table.seen & (table.slot >= 0) & (place[table.person] >= 0)
+    use = table.seen & (place[table.person] >= 0)
     at = (place[table.person[use]], table.slot[use])
     known = table.confidence[use]
     known = np.where(np.isfinite(known) & (known >= options.min_confidence), known, 0.0)

@@ -35,8 +35,6 @@ class WindowConfig(StageConfig):
     """Rate of the model's timeline."""
     hop: int = Field(default=16, ge=1, le=256)
     """Slots from one window to the next; at most `frames`."""
-    context: int = Field(default=32, ge=0, le=256)
-    """Slots before a window that steady the start of its ground paths."""
     lateness: int = Field(default=2, ge=0, le=256)
     """By how many slots a frame may be overtaken by a later one of its camera and still be sure of its place."""
     camera_lag_s: float = Field(default=0.5, ge=0.0, le=60.0)
@@ -139,9 +137,14 @@ class WindowAssembler:
         if self._timeline is not None:
             self._accept(tracked)
             return
+        config, t_ns = self._config, tracked.t_capture_ns
+        times = [f.t_capture_ns for f in self._opening] or [t_ns]
+        if not max(times) - config.jump_back_s * 1e9 <= t_ns <= max(times) + config.jump_ahead_s * 1e9:
+            self._open_timeline()  # without this one, whose clock jumped
+            self._accept(tracked)
+            return
         self._opening.append(tracked)
-        times = [f.t_capture_ns for f in self._opening]
-        if (max(times) - min(times)) * self._config.rate_hz > (self._config.lateness + 1) * 1e9:
+        if (max(*times, t_ns) - min(*times, t_ns)) * config.rate_hz > (config.lateness + 1) * 1e9:
             self._open_timeline()
 
     def pop_ready(self, limit: int | None = None) -> list[WindowProblem]:
@@ -288,20 +291,20 @@ class WindowAssembler:
         slot0 = window * config.hop
         end = slot0 + config.frames
         frames = tuple(
-            tuple((slot, slots[slot]) for slot in sorted(slots) if slot0 - config.context <= slot < end)
+            tuple((slot, slots[slot]) for slot in sorted(slots) if slot0 <= slot < end)
             for slots in self._slots
         )
-        inside = [f.person_ids for camera in frames for slot, f in camera if slot >= slot0]
+        inside = [f.person_ids for camera in frames for _, f in camera]
         ids = np.unique(np.concatenate(inside)) if inside else np.zeros(0, np.int64)
         known = np.array([self._confirmed.get(person, end) < end for person in ids.tolist()], bool)
         self._next_window += 1
-        self._forget(self._next_window * config.hop - config.context)
+        self._forget(self._next_window * config.hop)
         if not known.any():
             self.stats.empty += 1
             return
         self.stats.windows += 1
         t0_ns = self._timeline.time_ns(slot0)
-        self._closed.append(WindowRows(window, slot0, t0_ns, config.context, frames, ids[known]))
+        self._closed.append(WindowRows(window, slot0, t0_ns, frames, ids[known]))
         if config.max_hold is not None and len(self._closed) > config.max_hold:
             self._closed.popleft()
             self.stats.overflow += 1
