@@ -152,11 +152,15 @@ class Subscriber:
     first: deque[bytes] = field(default_factory=deque)
     """What joining brought: hello, schema, gaps, snapshots, replayed live messages. Sent before all else."""
     control: deque[bytes] = field(default_factory=deque)
-    live: deque[tuple[str, int, bytes]] = field(default_factory=deque)
+    live: deque[tuple[str, int, bytes, str]] = field(default_factory=deque)
+    """Topic, number, bytes, and why numbers before it may be missing."""
     live_bytes: int = 0
     sent: dict[str, int] = field(default_factory=dict)
     """Newest number of each live topic given to the socket; a jump is a gap to announce."""
-    gap_cause: dict[str, str] = field(default_factory=dict)
+    thinned: set[str] = field(default_factory=set)
+    """Topics of which a message was left out for the rate since the newest in the queue."""
+    overrun: set[str] = field(default_factory=set)
+    """Topics of which the oldest in the queue was dropped since the newest sent."""
     cursors: dict[str, _Cursor] = field(default_factory=dict)
     pulls: deque[tuple[str, int, int]] = field(default_factory=deque)
     accepted_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
@@ -198,6 +202,9 @@ class Hub:
         if topic is None:
             topic = self.topics[message.topic] = _Topic(message.topic, tier_of(message.topic))
             topic.head = message.seq - 1
+            if topic.durable:
+                for sub in self._subs:
+                    sub.cursors[topic.name] = _Cursor(message.seq, caught_up=True)
         topic.add(message, data, self.limits)
         for sub in self._subs:
             if topic.durable or sub.closing:
@@ -216,17 +223,19 @@ class Hub:
         if sub.max_rate_hz > 0:
             key = (topic.name, _key(message))
             if now_s - sub.accepted_s.get(key, -1e9) < (1.0 - 1e-3) / sub.max_rate_hz:
-                sub.gap_cause.setdefault(topic.name, "rate")
+                sub.thinned.add(topic.name)
                 return
             sub.accepted_s[key] = now_s
-        sub.live.append((topic.name, message.seq, data))
+        cause = "rate" if topic.name in sub.thinned else "slow"
+        sub.thinned.discard(topic.name)
+        sub.live.append((topic.name, message.seq, data, cause))
         sub.live_bytes += len(data)
         while len(sub.live) > self.limits.live_items or (
             sub.live_bytes > self.limits.live_bytes and len(sub.live) > 1
         ):
-            name, _, old = sub.live.popleft()
+            name, _, old, _ = sub.live.popleft()
             sub.live_bytes -= len(old)
-            sub.gap_cause[name] = "slow"
+            sub.overrun.add(name)
             sub.dropped += 1
             self.dropped += 1
 
@@ -328,7 +337,7 @@ class Hub:
     def _next_durable(self, sub: Subscriber, topic: _Topic) -> _Cursor | None:
         if not topic_matches(topic.name, sub.topics):
             return None
-        cursor = sub.cursors.setdefault(topic.name, _Cursor(topic.ring_first, True))
+        cursor = sub.cursors[topic.name]
         return cursor if cursor.next_seq <= topic.head else None
 
     def take(self, sub: Subscriber) -> list[bytes]:
@@ -347,12 +356,13 @@ class Hub:
         while sub.control:
             out.append(sub.control.popleft())
         while sub.live and size < BATCH_BYTES:
-            name, seq, data = sub.live.popleft()
+            name, seq, data, cause = sub.live.popleft()
             sub.live_bytes -= len(data)
             expected = sub.sent.get(name, seq - 1) + 1
             if seq > expected:
-                out.append(self._gap(name, expected, seq - 1, sub.gap_cause.get(name, "slow"), held=False))
-            sub.gap_cause.pop(name, None)
+                cause = "slow" if name in sub.overrun else cause
+                out.append(self._gap(name, expected, seq - 1, cause, held=False))
+            sub.overrun.discard(name)
             sub.sent[name] = seq
             out.append(data)
             size += len(data)

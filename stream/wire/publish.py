@@ -48,7 +48,7 @@ class PublishConfig(StageConfig):
     """PEM certificate chain for tls://."""
     tls_key: Path | None = None
     """PEM private key for tls://."""
-    session: str = Field("", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
+    session: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
     """Fixed session id (replays that must give the same bytes); empty for a random one."""
     clock: Literal["wall", "capture"] = "wall"
     """Publish time: the wall clock, or the capture time itself (same replay, same bytes)."""
@@ -56,21 +56,21 @@ class PublishConfig(StageConfig):
     """When a commit waits for the disk: never, for windows and refinements, or for every message."""
     append: bool = False
     """Go on with an existing log instead of starting it anew."""
-    hello_timeout_s: float = Field(5.0, gt=0, le=60)
+    hello_timeout_s: float = Field(default=5.0, gt=0, le=60)
     """A connection that has not said hello by then is closed."""
-    ping_interval_s: float = Field(5.0, gt=0, le=60)
+    ping_interval_s: float = Field(default=5.0, gt=0, le=60)
     """Between pings; three unanswered ones end a connection."""
-    max_clients: int = Field(64, ge=1, le=4096)
+    max_clients: int = Field(default=64, ge=1, le=4096)
     """Connections at once."""
-    queue_messages: int = Field(64, ge=1, le=65536)
+    queue_messages: int = Field(default=64, ge=1, le=65536)
     """Live messages waiting for one subscriber before the oldest is dropped."""
-    queue_mb: float = Field(8.0, gt=0, le=1024)
+    queue_mb: float = Field(default=8.0, gt=0, le=1024)
     """The same in megabytes."""
-    control_messages: int = Field(64, ge=1, le=4096)
+    control_messages: int = Field(default=64, ge=1, le=4096)
     """Health, status and control messages waiting for one subscriber before it is let go."""
-    ring_messages: int = Field(256, ge=1, le=65536)
+    ring_messages: int = Field(default=256, ge=1, le=65536)
     """Newest messages of each topic kept in memory for those who come back."""
-    ring_mb: float = Field(64.0, gt=0, le=4096)
+    ring_mb: float = Field(default=64.0, gt=0, le=4096)
     """The same in megabytes."""
 
 

@@ -91,13 +91,12 @@ def live_record(message: Message) -> TrackedFrame:
 
 def _live_rows_finite(frame: TrackedFrame) -> np.ndarray:
     """Positions may be NaN (no ground yet), and keypoints nobody saw; the rest must be numbers."""
-    m = len(frame.person_ids)
     unseen = frame.confidence <= 0
     ok = np.isfinite(frame.boxes_px).all(axis=1) & np.isfinite(frame.scores)
     ok &= np.isfinite(frame.confidence).all(axis=1)
-    ok &= (np.isfinite(frame.keypoints_px).all(axis=2) | unseen).reshape(m, -1).all(axis=1)
-    for name in ("position_m", "covariance_m2", "velocity_mps"):
-        ok &= ~np.isinf(getattr(frame, name)).reshape(m, -1).any(axis=1)
+    ok &= (np.isfinite(frame.keypoints_px).all(axis=2) | unseen).all(axis=1)
+    ok &= ~np.isinf(frame.position_m).any(axis=1) & ~np.isinf(frame.velocity_mps).any(axis=1)
+    ok &= ~np.isinf(frame.covariance_m2).any(axis=(1, 2))
     return np.asarray(ok)
 
 
@@ -176,12 +175,11 @@ def _window_rows_good(solution: WindowSolution) -> np.ndarray:
     """Solved, and finite wherever present (slots of absent people mean nothing and may hold anything)."""
     absent = solution.provenance == Provenance.ABSENT
     good = (solution.status != SolveStatus.FAILED) & np.isfinite(solution.betas).all(axis=1)
-    n, t = absent.shape
     for name in _IN_SLOTS:
         values = getattr(solution, name)
         finite = np.isfinite(values)
         if not finite.all():
-            good &= (finite.reshape(n, t, -1).all(axis=2) | absent).all(axis=1)
+            good &= (finite.all(axis=tuple(range(2, finite.ndim))) | absent).all(axis=1)
     return np.asarray(good)
 
 

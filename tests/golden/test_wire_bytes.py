@@ -1,0 +1,126 @@
+"""The bytes of every published minor version: still made, still read, and read with what later ones may add."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import msgpack
+import numpy as np
+import pytest
+
+from crowdstream.stream.errors import ProtocolError
+from crowdstream.stream.wire.codec import decode, encode
+from crowdstream.stream.wire.log import LogReader
+from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message
+from crowdstream.stream.wire.schema import SiteSchema, schema_hash
+from crowdstream.stream.wire.tiers import live_record, window_record
+
+HERE = Path(__file__).parent
+FOLDERS = sorted(HERE.glob("wire_*_*"))
+FILES = [file for folder in FOLDERS for file in sorted(folder.glob("*.msg"))]
+CURRENT = HERE / "wire_{}_{}".format(*VERSION)
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_wire", HERE / "make_wire.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_current_version_makes_the_golden_bytes(maker: ModuleType, tmp_path: Path) -> None:
+    made = {name: encode(message) for name, message in maker.golden_messages().items()}
+    held = {file.stem: file.read_bytes() for file in CURRENT.glob("*.msg")}
+    assert made.keys() == held.keys()
+    assert [name for name in made if made[name] != held[name]] == []
+    maker.write_golden_log(tmp_path / "a.cslog")
+    assert (tmp_path / "a.cslog").read_bytes() == (CURRENT / "recording.cslog").read_bytes()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_every_published_message_is_read(file: Path) -> None:
+    message = decode(file.read_bytes())
+    match message:
+        case Message(kind=Kind.SCHEMA):
+            assert message.body["hash"] == schema_hash(message.body)
+            assert SiteSchema.from_message(message).to_body()["hash"] == message.body["hash"]
+        case Message(window=int()):
+            assert window_record([message]).window == message.window
+        case Message() if message.topic.startswith("live."):
+            assert live_record(message).t_capture_ns == message.t_capture_ns
+        case Control(kind=Kind.GAP):
+            assert Gap.parse(message).first == 4
+        case Control(kind=Kind.HELLO) if not message.sid:
+            assert Hello.parse(message).last == {"live.hall": 3}
+        case Message() | Control():
+            assert message.body
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_unknown_keys_are_ignored_everywhere(file: Path) -> None:
+    raw = msgpack.unpackb(file.read_bytes())
+    wider = _widen(raw) | {"v": [VERSION[0], VERSION[1] + 1]}
+    later, now = decode(msgpack.packb(wider)), decode(file.read_bytes())
+    assert _plain(later.body) == _plain(now.body)
+    if isinstance(later, Message) and later.topic.startswith("live."):
+        assert live_record(later).drops == live_record(now).drops  # type: ignore[arg-type]
+
+
+def test_unknown_kind_of_a_later_minor_is_skipped_not_refused() -> None:
+    raw = {"v": [VERSION[0], VERSION[1] + 1], "kind": "weather", "sid": "s", "t_pub": 0, "body": {}}
+    assert decode(msgpack.packb(raw)).kind is Kind.OTHER
+    with pytest.raises(ProtocolError, match="weather"):
+        decode(msgpack.packb(raw | {"v": list(VERSION)}))
+
+
+@pytest.mark.parametrize("major", [0, 2, 99])
+def test_other_major_is_refused_with_a_reason(major: int) -> None:
+    raw = msgpack.unpackb((CURRENT / "live.msg").read_bytes())
+    with pytest.raises(ProtocolError, match=rf"protocol {major}\.0, expected 1\.x"):
+        decode(msgpack.packb(raw | {"v": [major, 0]}))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_every_missing_required_key_is_named(file: Path) -> None:
+    raw = msgpack.unpackb(file.read_bytes())
+    optional = {"win", "rev", "part", "parts", "skew_ns"}
+    for key in raw.keys() - optional:
+        with pytest.raises(ProtocolError, match=f"'{key}'|kind"):
+            decode(msgpack.packb({k: v for k, v in raw.items() if k != key}))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
+def test_golden_log_is_read(folder: Path) -> None:
+    reader = LogReader(folder / "recording.cslog")
+    topics = [message.topic for message in reader.messages()]
+    assert topics == [
+        "schema.hall",
+        "live.hall",
+        "live.hall",
+        "live.hall",
+        "window.hall",
+        "window.hall",
+        "status",
+    ]
+    assert reader.last_state() == {"slots": [48, 52], "betas_weight": 2.0}
+    assert reader.health.describe() == ""
+
+
+def _widen(value: object) -> object:
+    """Every map gets one more key, but those whose keys are data (drops by cause, numbers by topic)."""
+    if isinstance(value, dict):
+        return {k: v if k in ("drops", "seqs") else _widen(v) for k, v in value.items()} | {"zz_later": 1}
+    return [_widen(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain(value: object) -> object:
+    """Comparable, without the keys of `_widen`."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes(), value.shape, value.dtype.str
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if k != "zz_later"}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
