@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class TensorSpec:
     """numpy's name of the element type, e.g. float32."""
 
 
+@runtime_checkable  # shape checks of the tests look at arguments of this type
 class InferenceBackend(Protocol):
     """A loaded network. Not thread-safe unless the implementation says so."""
 

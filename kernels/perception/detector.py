@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +11,7 @@ Boxes = tuple[np.ndarray, np.ndarray]
 """Boxes (N,4) float32, x1 y1 x2 y2 on pixel edges of the image, by falling score; scores (N,) float32, 0..1."""
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds people in images."""
 

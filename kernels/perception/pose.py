@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -32,6 +32,7 @@ Poses = tuple[np.ndarray, np.ndarray]
 """Keypoints (N,17,2) float32, pixel centres of the image, COCO order; confidence (N,17) float32, 0..1."""
 
 
+@runtime_checkable
 class PoseEstimator(Protocol):
     """Finds the keypoints of people whose boxes are known."""
 

@@ -4,12 +4,13 @@ How tall a person is in the picture follows from where their feet are: the head 
 ground point raised by their stature. For every row v of foot pixels this gives the tallest and the smallest
 person (the extremes over the columns). Rows of tiles are then laid greedily, from the far ground to the near:
 
-    scale of a row    s = w_min / h_small(far edge)            smallest person at the smallest wanted size
+    scale of a row    s = w_min / h_small(far edge)            smallest person at the smallest wanted size,
+                                                               but no finer than `max_enlargement`
     foot rows         as many as keep  s h_tall <= w_max  and  s (v_end - top) <= input side
     extent            from the highest head of those rows to the last foot row
 
 so a person with feet in the row lies whole inside it, at a wanted size, by construction; no half-shifted rows
-are needed. Along a row, square-ish tiles overlap by the widest person. Where no calibration stands, tiles are uniform;
+are needed. Along a row, tiles overlap by the widest person. Where no calibration stands, tiles are uniform;
 where one pass over the whole picture does, there is one. O(pixel grid) once per calibration.
 """
 
@@ -25,6 +26,7 @@ from pydantic import Field, model_validator
 from ..camera import CameraModel
 from ..errors import InferenceError
 from ..ground import Ground
+from ..hvip import ground_points
 from ..settings import StageConfig
 
 FOOT_GRID = (96, 160)
@@ -47,11 +49,11 @@ class TileConfig(StageConfig):
     max_stature_m: float = Field(default=2.0, gt=0)
     """Tallest person to be found."""
     max_enlargement: float = Field(default=1.0, ge=0.25, le=4)
-    """Tiles are not enlarged more than this; people too small even so are left to chance."""
+    """Finest scale, input pixels per frame pixel; people too small even so are left to chance."""
     single_pass_gain: float = Field(default=1.5, ge=1)
     """No tiles where the picture is at most this many times the input: they could gain no more than that."""
     max_tiles: int = Field(default=6, ge=1, le=512)
-    """Bound on the work of one frame. A plan that needs more raises its smallest wanted stature till it fits."""
+    """Bound on the work of one frame; a plan that needs more gives up the smallest people until it fits."""
 
     @model_validator(mode="after")
     def _ranges(self) -> TileConfig:
@@ -121,15 +123,13 @@ def plan_tiles(
             f"tiles: the calibration is for {camera.size_px[0]}x{camera.size_px[1]}, frames are "
             f"{size_px[0]}x{size_px[1]}; scale the calibration or give the right one"
         )
-    stature = config.min_stature_m
+    rows = foot_rows(camera, ground, config.min_stature_m, config.max_stature_m)
+    finest = config.max_enlargement
     while True:
-        rows = foot_rows(camera, ground, stature, config.max_stature_m)
-        tiles = _lay_rows(size_px, rows, whole, config, input_side_px)
+        tiles = _lay_rows(size_px, rows, whole, finest, config, input_side_px)
         if len(tiles) <= config.max_tiles:
             return tiles
-        stature *= 1.25
-        if stature >= config.max_stature_m:
-            return uniform_tiles(size_px, config, input_side_px)
+        finest *= 0.85
 
 
 def whole_frame(size_px: tuple[int, int], input_side_px: int) -> Tile:
@@ -141,10 +141,9 @@ def uniform_tiles(size_px: tuple[int, int], config: TileConfig, input_side_px: i
     """Tiles of one scale over the whole frame, as fine as `max_tiles` allows, then the whole frame for the near."""
     scale = 1.0
     while True:
-        side = input_side_px / scale
-        overlap = 0.25 * side
-        xs, ys = (_spans(0.0, size, side, overlap) for size in size_px)
-        tiles = tuple(_tile(size_px, x[0], y[0], x[1], y[1], scale) for y in ys for x in xs)
+        side = int(input_side_px / scale)
+        xs, ys = (_spans(length, side, 0.25 * side) for length in size_px)
+        tiles = tuple(Tile((x1, y1, x2, y2), scale) for y1, y2 in ys for x1, x2 in xs)
         if len(tiles) == 1:
             return (whole_frame(size_px, input_side_px),)
         if len(tiles) + 1 <= config.max_tiles:
@@ -161,7 +160,9 @@ def foot_rows(camera: CameraModel, ground: Ground, min_stature_m: float, max_sta
     columns = np.linspace(0.0, width - 1.0, FOOT_GRID[0])
     rows = np.linspace(0.0, height - 1.0, FOOT_GRID[1])
     feet_px = np.stack(np.meshgrid(columns, rows), axis=-1)
-    feet_m = _ground_points(camera, ground, feet_px.reshape(-1, 2)).reshape(*feet_px.shape[:2], 3)
+    feet_m = ground_points(camera, ground, camera.undistort_px(feet_px.reshape(-1, 2))).reshape(
+        *feet_px.shape[:2], 3
+    )
     up = np.array([0.0, 0.0, 1.0])
     head_tall = camera.project(feet_m + up * max_stature_m)[..., 1]
     head_small = camera.project(feet_m + up * min_stature_m)[..., 1]
@@ -193,59 +194,50 @@ def boxes_to_frame(boxes_px: Float[np.ndarray, "N 4"], tile: Tile) -> Float[np.n
     return np.asarray(boxes_px * gain + np.array([x1, y1, x1, y1]), np.float32)
 
 
-def _ground_points(
-    camera: CameraModel, ground: Ground, px: Float[np.ndarray, "P 2"]
-) -> Float[np.ndarray, "P 3"]:
-    """Where rays through pixels first meet a piece of ground that holds there; NaN where they meet none."""
-    origin, rays = camera.centre_world_m, camera.rays_world(px)
-    best = np.full(len(px), np.inf)
-    for plane in ground.planes:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            along = (plane.offset_m - origin @ plane.normal) / (rays @ plane.normal)
-        for i in np.flatnonzero((along > 0) & (along < best)):
-            place = origin + along[i] * rays[i]
-            if len(ground.planes) == 1 or ground.plane_at(place[:2]) is plane:
-                best[i] = along[i]
-    points = origin + np.where(np.isfinite(best), best, 0.0)[:, None] * rays
-    return np.asarray(np.where(np.isfinite(best)[:, None], points, np.nan))
-
-
 def _lay_rows(
-    size_px: tuple[int, int], rows: FootRows, whole: Tile, config: TileConfig, input_side_px: int
+    size_px: tuple[int, int],
+    rows: FootRows,
+    whole: Tile,
+    finest: float,
+    config: TileConfig,
+    input_side_px: int,
 ) -> tuple[Tile, ...]:
-    """Rows of tiles that hold everyone at a wanted size; see the head of this file."""
-    findable = rows.smallest_px * config.max_enlargement >= config.min_person_px
-    if not findable.any():
+    """Rows of tiles that hold everyone who can be shown at a wanted size; see the head of this file.
+
+    `finest` is the largest scale of a tile; people too small for it are given up.
+    """
+    findable = rows.tallest_px * finest >= config.min_person_px
+    if finest <= whole.scale or not findable.any():
         return (whole,)
-    first = int(np.argmax(findable))
-    fits = rows.smallest_px[first:].min() * whole.scale >= config.min_person_px
-    if fits and rows.tallest_px[first:].max() * whole.scale <= config.max_person_share * input_side_px:
+    start = max(0, int(np.argmax(findable)) - 1)  # one sample earlier: feet may stand between the two
+    needed = config.min_person_px / rows.smallest_px[start:].min()
+    tallest = rows.tallest_px[start:].max() * whole.scale
+    if min(needed, finest) <= whole.scale and tallest <= config.max_person_share * input_side_px:
         return (whole,)
     tiles: list[Tile] = []
-    start, last = first, len(rows.row_px) - 1
-    while start <= last:
-        end, scale = _row_end(rows, start, whole.scale, config, input_side_px)
+    last = len(rows.row_px) - 1
+    while True:
+        end, scale = _row_end(rows, start, (whole.scale, finest), config, input_side_px)
         tiles.extend(_row_tiles(size_px, rows, start, end, scale, input_side_px))
         if end == last:
-            break
+            return tuple(tiles)
         start = end  # rows share a sample: feet between two samples belong to one of them
-    return tuple(tiles)
 
 
 def _row_end(
-    rows: FootRows, start: int, whole_scale: float, config: TileConfig, input_side_px: int
+    rows: FootRows, start: int, scales: tuple[float, float], config: TileConfig, input_side_px: int
 ) -> tuple[int, float]:
     """Last sample of the row of tiles that starts at `start`, and its scale; at least one step on."""
     last = len(rows.row_px) - 1
-    end, scale = min(start + 1, last), 0.0
-    for candidate in range(end, last + 1):
+    first_end = min(start + 1, last)
+    end, scale = first_end, scales[0]
+    for candidate in range(first_end, last + 1):
         part = slice(start, candidate + 1)
-        s = min(config.max_enlargement, config.min_person_px / rows.smallest_px[part].min())
-        s = max(s, whole_scale)
-        extent = rows.row_px[candidate] - rows.top_px[part].min() + 2 * SLACK_PX
+        s = float(np.clip(config.min_person_px / rows.smallest_px[part].min(), *scales))
+        extent = rows.row_px[candidate] - rows.top_px[part].min() + 3 * SLACK_PX
         tallest = s * rows.tallest_px[part].max()
         too_large = tallest > config.max_person_share * input_side_px or s * extent > input_side_px
-        if too_large and candidate > end:
+        if too_large and candidate > first_end:
             break
         end, scale = candidate, s
     return end, scale
@@ -255,32 +247,19 @@ def _row_tiles(
     size_px: tuple[int, int], rows: FootRows, start: int, end: int, scale: float, input_side_px: int
 ) -> list[Tile]:
     part = slice(start, end + 1)
-    top = max(0.0, float(rows.top_px[part].min()) - SLACK_PX)
-    bottom = min(float(size_px[1]), float(rows.row_px[end]) + 1.0 + SLACK_PX)
-    if end == len(rows.row_px) - 1:
-        bottom = float(size_px[1])
+    top = max(0, int(np.floor(rows.top_px[part].min() - SLACK_PX)))
+    bottom = min(size_px[1], int(np.ceil(rows.row_px[end] + 1.0 + SLACK_PX)))
     overlap = WIDTH_PER_HEIGHT * float(rows.tallest_px[part].max()) + 2 * SLACK_PX
-    side = input_side_px / scale
+    side = int(input_side_px / scale)
     return [
-        _tile(size_px, x1, top, x2, bottom, scale)
-        for x1, x2 in _spans(0.0, size_px[0], side, min(overlap, 0.75 * side))
+        Tile((x1, top, x2, bottom), scale) for x1, x2 in _spans(size_px[0], side, min(overlap, 0.75 * side))
     ]
 
 
-def _spans(low: float, high: float, side: float, overlap: float) -> list[tuple[float, float]]:
-    """Evenly spaced pieces of length `side` that cover low..high and share at least `overlap`."""
-    if side >= high - low:
-        return [(low, high)]
-    count = int(np.ceil((high - low - overlap) / (side - overlap)))
-    starts = np.linspace(low, high - side, count)
-    return [(float(s), float(s) + side) for s in starts]
-
-
-def _tile(size_px: tuple[int, int], x1: float, y1: float, x2: float, y2: float, scale: float) -> Tile:
-    region = (
-        max(0, int(np.floor(x1))),
-        max(0, int(np.floor(y1))),
-        min(size_px[0], int(np.ceil(x2))),
-        min(size_px[1], int(np.ceil(y2))),
-    )
-    return Tile(region, scale)
+def _spans(length: int, side: int, overlap: float) -> list[tuple[int, int]]:
+    """Evenly spaced pieces of `side` that cover 0..length and share at least `overlap`, to a pixel."""
+    if side >= length:
+        return [(0, length)]
+    count = int(np.ceil((length - overlap) / (side - overlap)))
+    starts = np.round(np.linspace(0, length - side, count)).astype(int)
+    return [(int(s), int(s) + side) for s in starts]
