@@ -226,7 +226,9 @@ class TrackingStage:
             seen = _Seen(**{name: value[placed] for name, value in vars(seen).items()})
         return seen, drops
 
-    def _measure_foot(self, boxes_px: Float[Array, "N 4"]) -> tuple[Float[Array, "N 2"], Float[Array, "N 2 2"]]:
+    def _measure_foot(
+        self, boxes_px: Float[Array, "N 4"]
+    ) -> tuple[Float[Array, "N 2"], Float[Array, "N 2 2"]]:
         foot, log_size = to_foot_and_size(boxes_px)
         sigma = 0.5 + self.config.box_noise_share * np.exp(log_size[:, 1])
         return foot, (sigma**2)[:, None, None] * np.eye(2)
@@ -244,9 +246,7 @@ class TrackingStage:
         lately = (t_ns - self._tracks.seen_ns) / 1e9 <= c.low_score_gap_s
         rest = np.setdiff1d(np.flatnonzero(lately), first[:, 0])
         low = np.flatnonzero(seen.scores < c.high_score)
-        second = match(
-            tracks.take(rest), detections.take(low), replace(weights, unmatched=m.low_unmatched)
-        )
+        second = match(tracks.take(rest), detections.take(low), replace(weights, unmatched=m.low_unmatched))
         second = np.stack([rest[second[:, 0]], low[second[:, 1]]], axis=-1)
         return np.concatenate([first, second])
 
@@ -272,8 +272,8 @@ class TrackingStage:
             return np.zeros((0, 4))
         boxes, cut = repair_cut(seen.boxes_px[found], _boxes(tracks)[rows], c.cut_height, c.cut_width)
         foot_px, foot_cov = self._measure_foot(boxes)
-        _, log_size = to_foot_and_size(boxes)
         # a cut box says little of the size: it may also be a person who bends down, so it says something
+        _, log_size = to_foot_and_size(seen.boxes_px[found])
         doubt = np.where(cut, 16.0, 1.0)[:, None, None]
         size_cov = doubt * c.size_noise**2 * np.diag([4.0, 1.0])
         foot = motion.update(tracks.foot.take(rows), foot_px, foot_cov)
@@ -401,19 +401,23 @@ class TrackingStage:
             confirmed=tracks.confirmed | (tracks.hits >= c.confirm_hits),
         )
         hidden_s = (t_ns - tracks.seen_ns) / 1e9
-        outside = unseen & ~self._inside(tracks)
+        outside = unseen & ~self._inside(tracks, 0.5)
         gone = unseen & tracks.confirmed & (hidden_s > np.where(outside, c.exit_s, c.forget_s))
         gone |= unseen & ~tracks.confirmed & (hidden_s > c.tentative_gap_s) & (tracks.misses >= 2)
         self._note_ended(tracks.take(gone & tracks.confirmed))
         self._tracks = tracks.take(~gone)
-        shown = ~gone & (~unseen | (tracks.confirmed & (hidden_s <= c.coast_s) & ~outside))
+        shown = ~gone & (~unseen | (tracks.confirmed & (hidden_s <= c.coast_s) & self._inside(tracks, 0.0)))
         return tracks.take(shown), detection[shown]
 
-    def _inside(self, tracks: TrackTable) -> Bool[Array, "M"]:
-        """The middle of the box is in the picture."""
+    def _inside(self, tracks: TrackTable, allowed: float) -> Bool[Array, "M"]:
+        """At most this share of the box's width or height is out of the picture.
+
+        Somebody who vanishes while their box crosses the border has left, not been hidden.
+        """
         boxes = _boxes(tracks)
-        middle = 0.5 * (boxes[:, :2] + boxes[:, 2:])
-        return np.asarray(((middle >= 0.0) & (middle <= np.array(self.size_px, np.float64))).all(axis=1))
+        slack = allowed * (boxes[:, 2:] - boxes[:, :2])
+        far = np.array(self.size_px, np.float64)
+        return np.asarray(((boxes[:, :2] >= -slack) & (boxes[:, 2:] <= far + slack)).all(axis=1))
 
     def _note_ended(self, gone: TrackTable) -> None:
         place = gone.foot if self._geometry is None else gone.plane
@@ -454,7 +458,10 @@ class TrackingStage:
         keypoints, confidence = np.zeros((m, 17, 2), np.float32), np.zeros((m, 17), np.float32)
         if seen is not None:
             scores[has] = seen.scores[detection[has]]
-            keypoints[has], confidence[has] = seen.keypoints_px[detection[has]], seen.confidence[detection[has]]
+            keypoints[has], confidence[has] = (
+                seen.keypoints_px[detection[has]],
+                seen.confidence[detection[has]],
+            )
         position = np.full((m, 3), np.nan)
         if self._geometry is not None and m:
             position = surface_points(self._geometry[1], tracks.plane.position)

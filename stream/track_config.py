@@ -63,9 +63,9 @@ class TrackConfig(StageConfig):
     """How long the errors of a detection on one person stay alike."""
     box_noise_share: float = Field(0.04, gt=0, lt=1)
     """Standard deviation of a box's foot point / its height (image fallback and the published box)."""
-    size_noise: float = Field(0.06, gt=0)
+    size_noise: float = Field(0.1, gt=0)
     """Standard deviation of a box's log height; its width has twice as much."""
-    size_speed: float = Field(0.12, gt=0)
+    size_speed: float = Field(0.05, gt=0)
     """Spread of the rate at which log sizes change, 1/s."""
     cut_height: float = Field(0.8, ge=0, lt=1)
     """A box shorter than this share of what was expected is cut by an occluder and made whole."""

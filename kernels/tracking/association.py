@@ -111,9 +111,7 @@ def _pose_likeness(
     return np.where(total >= 5, (weight * likeness).sum(axis=1) / np.maximum(total, 1.0), 1.0)
 
 
-def _neighbours(
-    tracks: Side, detections: Side, gate_sigma: float
-) -> tuple[Int[Array, "P"], Int[Array, "P"]]:
+def _neighbours(tracks: Side, detections: Side, gate_sigma: float) -> tuple[Int[Array, "P"], Int[Array, "P"]]:
     """Pairs within reach of each other: a superset of the gate, from a KD-tree over the detections."""
     none = np.zeros(0, np.int64)
     rows = np.flatnonzero(np.isfinite(tracks.position).all(axis=1))

@@ -15,9 +15,7 @@ def to_foot_and_size(boxes_px: Float[Array, "N 4"]) -> tuple[Float[Array, "N 2"]
     return foot, np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0))
 
 
-def from_foot_and_size(
-    foot_px: Float[Array, "N 2"], log_size: Float[Array, "N 2"]
-) -> Float[Array, "N 4"]:
+def from_foot_and_size(foot_px: Float[Array, "N 2"], log_size: Float[Array, "N 2"]) -> Float[Array, "N 4"]:
     """The boxes x1 y1 x2 y2 again."""
     w, h = np.exp(log_size[:, 0]), np.exp(log_size[:, 1])
     x, y = foot_px[:, 0], foot_px[:, 1]
