@@ -25,17 +25,15 @@ COCO_KEYPOINTS = (
     "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 
-COCO_TO_SMPL = np.array(
-    [15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8], dtype=np.int64
-)
+COCO_TO_SMPL = np.array([15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8], dtype=np.int64)
 """The SMPL joint that carries each COCO keypoint."""
 
 FACE_OFFSETS_M = np.zeros((17, 3))
-FACE_OFFSETS_M[0] = (0.0, 0.045, 0.125)  # nose
-FACE_OFFSETS_M[1] = (0.032, 0.080, 0.105)  # left eye
-FACE_OFFSETS_M[2] = (-0.032, 0.080, 0.105)  # right eye
-FACE_OFFSETS_M[3] = (0.075, 0.060, 0.020)  # left ear
-FACE_OFFSETS_M[4] = (-0.075, 0.060, 0.020)  # right ear
+FACE_OFFSETS_M[0] = (0.0, 0.044, 0.112)  # nose
+FACE_OFFSETS_M[1] = (0.033, 0.071, 0.085)  # left eye
+FACE_OFFSETS_M[2] = (-0.033, 0.071, 0.085)  # right eye
+FACE_OFFSETS_M[3] = (0.083, 0.058, -0.018)  # left ear
+FACE_OFFSETS_M[4] = (-0.083, 0.058, -0.018)  # right ear
 """Keypoint minus joint, in the joint's own frame (SMPL axes: x left, y up, z forward), metres.
 
 Zero for keypoints that are joint centres; the face values are those of the shipped body's head."""

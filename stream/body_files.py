@@ -77,7 +77,8 @@ def _body_of(arrays: Mapping[str, Any], path: Path) -> BodyData:
     missing = [key for key in (*NEEDED, faces_key) if key not in arrays]
     if missing:
         raise ModelError(
-            f"{path} lacks {', '.join(missing)}; an SMPL body has {', '.join(NEEDED)}, f; got {', '.join(sorted(arrays))}"
+            f"{path} lacks {', '.join(missing)}; an SMPL body has {', '.join(NEEDED)} and f; "
+            f"got {', '.join(sorted(arrays)) or 'nothing'}"
         )
     _check_tree(arrays.get("kintree_table"), path)
     v_template = _floats(arrays, "v_template", path)
@@ -161,8 +162,8 @@ class _ChumpyStandIn(_StandIn):
 
     def dense(self) -> Array:
         if "x" in self.state:
-            return _dense(self.state["x"])
-        picked = _dense(self.state["a"]).ravel()[np.asarray(self.state["idxs"])]
+            return np.asarray(_dense(self.state["x"]))
+        picked: Array = np.asarray(_dense(self.state["a"])).ravel()[np.asarray(self.state["idxs"])]
         return picked.reshape(self.state["preferred_shape"]) if "preferred_shape" in self.state else picked
 
 
@@ -189,6 +190,10 @@ def _scalar(dtype: Any, data: Any) -> Any:
     return np.frombuffer(data if isinstance(data, bytes) else data.encode("latin1"), dtype)[0]
 
 
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
+    return np.frombuffer(data, dtype).reshape(shape, order=order)
+
+
 def _allowed() -> dict[tuple[str, str], Any]:
     known: dict[tuple[str, str], Any] = {
         ("numpy", "ndarray"): np.ndarray,
@@ -204,6 +209,7 @@ def _allowed() -> dict[tuple[str, str], Any]:
     for core in ("numpy.core", "numpy._core"):
         known[core + ".multiarray", "_reconstruct"] = _array_shell
         known[core + ".multiarray", "scalar"] = _scalar
+        known[core + ".numeric", "_frombuffer"] = _from_buffer
     for private in ("", "_"):
         for kind, stand_in in (("csc", _SparseStandIn), ("csr", _SparseRowStandIn)):
             known[f"scipy.sparse.{private}{kind}", f"{kind}_matrix"] = stand_in
@@ -235,8 +241,8 @@ def read_smpl_pickle(data: bytes, source: str) -> dict[str, Any]:
         loaded = _BodyUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a damaged or hostile pickle may raise anything
         raise ModelError(
-            f"{source} refused: {error}; a body pickle may hold numpy arrays, scipy sparse matrices and chumpy "
-            "arrays only"
+            f"{source} refused: {error}; a body pickle may hold numpy arrays, scipy sparse matrices and "
+            "chumpy arrays only"
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise ModelError(f"{source} holds a {type(loaded).__name__}, expected a dict of arrays")

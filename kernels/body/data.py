@@ -16,6 +16,8 @@ from jaxtyping import Float, Int
 from ..errors import ShapeError
 from ..skeleton import PARENTS
 
+Array = np.ndarray
+
 NUM_JOINTS = len(PARENTS)
 NUM_BETAS = 10
 NUM_POSE_DIRS = 9 * (NUM_JOINTS - 1)
@@ -90,11 +92,13 @@ class BodyData:
 
     def vertices_m(self, betas: Float[np.ndarray, "K"]) -> Float[np.ndarray, "V 3"]:
         """Rest vertices of one shape, metres."""
-        return self.v_template + self.shapedirs @ np.asarray(betas, self.shapedirs.dtype)
+        vertices: Array = self.v_template + self.shapedirs @ np.asarray(betas, self.shapedirs.dtype)
+        return vertices
 
     def joints_m(self, betas: Float[np.ndarray, "*batch K"]) -> Float[np.ndarray, "*batch 24 3"]:
         """Rest joints of shapes, metres, float64."""
-        return self.joint_template_m + np.einsum("jck,...k->...jc", self.joint_shapedirs_m, betas)
+        joints: Array = self.joint_template_m + np.einsum("jck,...k->...jc", self.joint_shapedirs_m, betas)
+        return joints
 
     def stature_m(self, betas: Float[np.ndarray, "K"]) -> float:
         """Sole to top of the head in the rest pose, metres."""

@@ -31,4 +31,5 @@ def coco_keypoints_np(
 ) -> Float[np.ndarray, "*batch 17 3"]:
     """`coco_keypoints` in numpy."""
     turned = np.einsum("...kCc,kc->...kC", rotmats_world[..., COCO_TO_SMPL, :, :], FACE_OFFSETS_M)
-    return joints_m[..., COCO_TO_SMPL, :] + turned
+    points: np.ndarray = joints_m[..., COCO_TO_SMPL, :] + turned
+    return points

@@ -18,20 +18,17 @@ from ..skeleton import SMPL_JOINTS
 from .kinematics import Kinematics
 from .tensors import BodyTensors
 
+SIDES = ("left", "right")
 SOLES_PER_FOOT = 16
-SOLE_DEPTH_M = 0.012
-"""A vertex of the foot this close above its lowest one belongs to the sole."""
+SOLE_DEPTHS_M = (0.001, 0.012)
+"""A vertex of the foot this close above its lowest one belongs to the sole: flat soles, arched soles."""
 
 
 def sole_positions(
     kinematics: Kinematics, betas: Float[Tensor, "*#batch K"], body: BodyTensors
 ) -> Float[Tensor, "*#batch S 3"]:
     """World positions of the sole vertices, metres."""
-    feet = [
-        SMPL_JOINTS.index(f"{side}_{part}")
-        for part in ("knee", "ankle", "foot")
-        for side in ("left", "right")
-    ]
+    feet = [SMPL_JOINTS.index(f"{side}_{part}") for part in ("knee", "ankle", "foot") for side in SIDES]
     weights = body.sole_weights[:, feet]
     weights = weights / weights.sum(-1, keepdim=True)  # soles hang on knee, ankle and foot only
     rest = body.sole_template_m + torch.einsum("...K,scK->...sc", betas, body.sole_shapedirs_m)
@@ -50,7 +47,7 @@ def choose_sole_vertices(
     farthest-point sampling from the heel, so that heel, ball, toes and both edges are among them.
     """
     chosen = []
-    for side in ("left", "right"):
+    for side in SIDES:
         part = [SMPL_JOINTS.index(f"{side}_{name}") for name in ("ankle", "foot")]
         own = np.flatnonzero(weights[:, part].sum(1) > 0.9)
         if len(own) < SOLES_PER_FOOT:
@@ -59,8 +56,9 @@ def choose_sole_vertices(
                 "are the skinning weights those of an SMPL body?"
             )
         low = own[np.argsort(v_template[own, 1], kind="stable")]
-        near = int((v_template[low, 1] < v_template[low[0], 1] + SOLE_DEPTH_M).sum())
-        low = low[: max(near, SOLES_PER_FOOT)]
+        above = v_template[low, 1] - v_template[low[0], 1]
+        depth = next((d for d in SOLE_DEPTHS_M if (above < d).sum() >= 3 * SOLES_PER_FOOT), SOLE_DEPTHS_M[-1])
+        low = low[: max(int((above < depth).sum()), SOLES_PER_FOOT)]
         chosen.append(low[_farthest_points(v_template[low][:, [0, 2]].astype(np.float64), SOLES_PER_FOOT)])
     return np.concatenate(chosen).astype(np.int64)
 

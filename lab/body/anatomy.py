@@ -75,7 +75,9 @@ class Sweep:
         ru, rv = np.where(u < 0, u0, u1), np.where(v < 0, v0, v1)
         over = t - s  # beyond the ends
         dome = self.dome * np.minimum(u0 + u1, v0 + v1) / 2
-        scaled = np.abs(u / ru) ** self.power + np.abs(v / rv) ** self.power + np.abs(over / dome) ** self.power
+        scaled = (
+            np.abs(u / ru) ** self.power + np.abs(v / rv) ** self.power + np.abs(over / dome) ** self.power
+        )
         return _radial(np.stack([u, v, over], -1), scaled ** (1 / self.power))
 
 
@@ -95,7 +97,9 @@ def cone(
 
     def distance(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
         s = np.clip((points - start) @ axis / (axis @ axis), 0.0, 1.0)
-        return np.linalg.norm(points - start - s[:, None] * axis, axis=1) - (radius_a + s * (radius_b - radius_a))
+        return np.linalg.norm(points - start - s[:, None] * axis, axis=1) - (
+            radius_a + s * (radius_b - radius_a)
+        )
 
     return distance
 
@@ -191,8 +195,8 @@ _FINGERS = [
 ]  # fmt: skip
 # y, half width, front z, back z.
 _FACE = [
-    (0.542, 0.035, 0.088, 0.040),
-    (0.556, 0.046, 0.093, 0.012),
+    (0.543, 0.026, 0.089, 0.042),
+    (0.556, 0.042, 0.094, 0.014),
     (0.585, 0.056, 0.096, -0.014),
     (0.620, 0.063, 0.098, -0.028),
     (0.655, 0.067, 0.100, -0.040),
@@ -201,8 +205,8 @@ _FACE = [
 _NECK = [
     (0.460, 0.060, 0.014, -0.098),
     (0.500, 0.057, 0.014, -0.094),
-    (0.535, 0.053, 0.028, -0.085),
-    (0.570, 0.053, 0.045, -0.078),
+    (0.535, 0.053, 0.032, -0.085),
+    (0.570, 0.053, 0.052, -0.078),
     (0.620, 0.052, 0.050, -0.070),
 ]
 

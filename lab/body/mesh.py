@@ -30,7 +30,7 @@ class Template:
 
 def wanted_edge_m(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
     """Edge length by place: short where shape is fine, growing steadily away from there."""
-    x, y, z = points.T
+    x, y, _ = points.T
 
     def near(distance: Array, fine: float, growth: float = 0.25) -> Array:
         return fine + growth * np.maximum(distance, 0.0)
