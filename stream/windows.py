@@ -9,6 +9,7 @@ camera and ground are known.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -203,8 +204,9 @@ class WindowAssembler:
         while covered < end:
             covered = self._next_window * config.hop + config.frames
             self._close_window()
-        # slots of the next epoch begin behind the last window of this one
-        self._next_window = -(-covered // config.hop)
+        # slots of the next epoch begin behind the last window of this one, and with a segment
+        step = math.lcm(config.hop, config.frames)
+        self._next_window = -(-covered // step) * step // config.hop
         self._timeline = None
         self._slots = [{} for _ in self._slots]
         self._confirmed.clear()
