@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from crowdstream.kernels.errors import SolveError
+from crowdstream.kernels.ground import Ground, GroundPlane
+from crowdstream.kernels.solve.energies.evidence import Evidence
 from crowdstream.kernels.solve.energies.hvip import TORSO_JOINTS
+from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.bench.solve_cases import CaseConfig, SolveCase, cut, make_case, rough_start
 from crowdstream.lab.bench.solve_scores import procrustes_errors, score
 from crowdstream.lab.mocap import MocapClip
@@ -101,6 +107,28 @@ def test_windows_of_a_long_case_overlap(case: SolveCase) -> None:
     assert second.problem.slot0 == 8
     with pytest.raises(SolveError, match="has 40"):
         cut(case, 3, hop=8, frames=24)
+
+
+def test_evidence_takes_the_ground_under_each_track(case: SolveCase) -> None:
+    """A kerb of 15 cm on one side of the first person's path lifts the ground there and nowhere else."""
+    p = case.problem
+    far = p.track_m[0, p.present[0], 0].mean()
+    outline = np.array([[far, -50.0], [far + 50.0, -50.0], [far + 50.0, 50.0], [far, 50.0]])
+    ground = Ground((GroundPlane(), GroundPlane(offset_m=0.15, outline_m=outline)))
+    evidence = Evidence.of(replace(p, ground=ground), EnergyWeights())
+    on_kerb = torch.from_numpy((p.track_m[..., 0] > far) & (p.track_m[..., 0] < far + 50))
+    assert on_kerb.any() and not on_kerb.all()
+    torch.testing.assert_close(evidence.offset_m, 0.15 * on_kerb.float())
+
+
+def test_evidence_drops_what_nobody_should_look_at(case: SolveCase) -> None:
+    p = case.problem
+    holed = p.keypoints_px.copy()
+    holed[p.confidence == 0] = np.nan
+    evidence = Evidence.of(replace(p, keypoints_px=holed), EnergyWeights())
+    assert evidence.keypoints_px.isfinite().all()
+    assert evidence.sigma[:, torch.from_numpy(~p.present)].eq(0).all()
+    assert evidence.hvip_sigma_px[:, torch.from_numpy(~p.present)].eq(0).all()
 
 
 def test_too_short_clips_are_refused() -> None:

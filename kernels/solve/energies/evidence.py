@@ -88,12 +88,12 @@ def box_delta(box_px: Float[np.ndarray, "C N T 4"], weights: EnergyWeights) -> F
 def _ground_under(
     problem: WindowProblem,
 ) -> tuple[Float[np.ndarray, "N T 3"], Float[np.ndarray, "N T"]]:
-    """Normal and offset of the plane under every present person-frame."""
+    """Normal and offset of the plane under every person-frame's track; the last piece that contains it wins."""
     first = problem.ground.planes[0]
-    normal = np.tile(first.normal, (*problem.present.shape, 1))
+    normal = np.tile(first.normal.astype(np.float64), (*problem.present.shape, 1))
     offset = np.full(problem.present.shape, float(first.offset_m))
-    if len(problem.ground.planes) > 1:
-        for n, t in np.argwhere(problem.present):
-            plane = problem.ground.plane_at(problem.track_m[n, t, :2].astype(np.float64))
-            normal[n, t], offset[n, t] = plane.normal, plane.offset_m
+    xy = np.nan_to_num(problem.track_m[..., :2]).astype(np.float64)
+    for plane in problem.ground.planes[1:]:
+        inside = plane.contains(xy.reshape(-1, 2)).reshape(problem.present.shape)
+        normal[inside], offset[inside] = plane.normal, plane.offset_m
     return normal, offset
