@@ -45,11 +45,11 @@ class CalibrateConfig(StageConfig):
     """Mean stature of the people in view, metres; it sets the scale unless the camera height is given."""
     min_uprights: int = Field(60, ge=8)
     """Upright observations before a first estimate."""
-    min_people: int = Field(4, ge=3)
+    min_people: int = Field(8, ge=3)
     """Different people (or places) they must come from."""
     min_confidence: float = Field(0.4, ge=0.0, le=1.0)
     """Of every shoulder, hip, knee and ankle of an upright person."""
-    max_focal_share: float = Field(0.15, gt=0.0)
+    max_focal_share: float = Field(0.12, gt=0.0)
     """Refuse while the focal length's sigma is a larger share of it."""
     max_normal_deg: float = Field(3.0, gt=0.0)
     """Refuse while the normal's sigma is larger, degrees."""

@@ -55,6 +55,11 @@ class Geometry:
     """Camera height over the ankles' plane / mean rod length."""
 
 
+_FOCAL_PRIOR = (1.0, 0.35)
+"""Focal length / longer side of the picture, and the sigma of its logarithm: fields of view of 28 to 91 degrees
+within two sigma. Worth little against a hundred rods (a tele lens of 15 degrees is moved by 3 %), and all that
+keeps the first ten people of a nearly level camera from being anything."""
+
 _STEPS = 30
 _TOLERANCE = 1e-6
 _DAMPING = 1e-3  # focal and tilt are nearly one direction for a level camera
@@ -78,6 +83,9 @@ def refine(
     now = start
     for _ in range(_STEPS):
         H, b = _normal_equations(top, bottom, sigma_px, who, weights, now, noise)
+        share, spread = _FOCAL_PRIOR
+        H[0, 0] += spread**-2
+        b[0] -= np.log(now.focal_px / (share * max(size_px))) * spread**-2
         if fixed_focal:
             H[0, :], H[:, 0], b[0] = 0.0, 0.0, 0.0
             H[0, 0] = 1.0

@@ -48,10 +48,10 @@ class Limits:
     """When not to speak."""
 
     min_uprights: int = 30
-    min_people: int = 4
+    min_people: int = 8
     min_depth_ratio: float = 1.25
     """Tallest over shortest rod (95th over 5th percentile), needed for the focal length."""
-    max_focal_share: float = 0.15
+    max_focal_share: float = 0.12
     max_normal_deg: float = 3.0
     max_height_share: float = 0.15
     samples: int = 40
@@ -238,14 +238,17 @@ def _judge(
     given = known.camera_height_m is not None
     if known.camera_height_m is not None:
         heights, height = np.full_like(heights, known.camera_height_m), known.camera_height_m
+    # four numbers are fitted: few people explain themselves too well (n / (n - 4), as for a variance)
+    heads = int(people.max()) + 1
+    few = float(np.sqrt(heads / (heads - 4.0))) if heads > 5 else 2.5
     normals = np.array([each.normal_cam for each in samples])
     angle = np.degrees(np.arccos(np.clip(normals @ best.normal_cam, -1.0, 1.0)))
     confidence = CalibrationConfidence(
         uprights=len(rods),
-        people=int(people.max()) + 1,
-        focal_share=_sigma(np.log([each.focal_px / best.focal_px for each in samples])),
-        normal_deg=float(np.sqrt(np.mean(np.minimum(angle, 3.0 * np.median(angle) + 1e-9) ** 2))),
-        height_share=0.0 if given else _sigma(np.log(heights / height)),
+        people=heads,
+        focal_share=few * _sigma(np.log([each.focal_px / best.focal_px for each in samples])),
+        normal_deg=few * float(np.sqrt(np.mean(np.minimum(angle, 3.0 * np.median(angle) + 1e-9) ** 2))),
+        height_share=0.0 if given else few * _sigma(np.log(heights / height)),
         samples=len(samples),
     )
     if (
