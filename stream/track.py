@@ -40,6 +40,9 @@ _TORSO_FLOOR_M = 0.03
 _TORSO_CLIP_M = 0.25
 """Seen torso heights further off than this are errors of the pose."""
 
+_BORDER_PX = 2.0
+"""A box this near to the border of the picture may be cut by it."""
+
 
 @dataclass(frozen=True)
 class EndedTrack:
@@ -401,23 +404,19 @@ class TrackingStage:
             confirmed=tracks.confirmed | (tracks.hits >= c.confirm_hits),
         )
         hidden_s = (t_ns - tracks.seen_ns) / 1e9
-        outside = unseen & ~self._inside(tracks, 0.5)
+        outside = unseen & ~self._inside(tracks)
         gone = unseen & tracks.confirmed & (hidden_s > np.where(outside, c.exit_s, c.forget_s))
         gone |= unseen & ~tracks.confirmed & (hidden_s > c.tentative_gap_s) & (tracks.misses >= 2)
         self._note_ended(tracks.take(gone & tracks.confirmed))
         self._tracks = tracks.take(~gone)
-        shown = ~gone & (~unseen | (tracks.confirmed & (hidden_s <= c.coast_s) & self._inside(tracks, 0.0)))
+        shown = ~gone & (~unseen | (tracks.confirmed & (hidden_s <= c.coast_s) & ~outside))
         return tracks.take(shown), detection[shown]
 
-    def _inside(self, tracks: TrackTable, allowed: float) -> Bool[Array, "M"]:
-        """At most this share of the box's width or height is out of the picture.
-
-        Somebody who vanishes while their box crosses the border has left, not been hidden.
-        """
+    def _inside(self, tracks: TrackTable) -> Bool[Array, "M"]:
+        """The box is wholly in the picture: who vanishes while crossing its border has left, not been hidden."""
         boxes = _boxes(tracks)
-        slack = allowed * (boxes[:, 2:] - boxes[:, :2])
-        far = np.array(self.size_px, np.float64)
-        return np.asarray(((boxes[:, :2] >= -slack) & (boxes[:, 2:] <= far + slack)).all(axis=1))
+        far = np.array(self.size_px, np.float64) - _BORDER_PX
+        return np.asarray(((boxes[:, :2] >= _BORDER_PX) & (boxes[:, 2:] <= far)).all(axis=1))
 
     def _note_ended(self, gone: TrackTable) -> None:
         place = gone.foot if self._geometry is None else gone.plane

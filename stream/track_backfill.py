@@ -23,9 +23,18 @@ _ROWS = ("person_ids", "confirmed", "seen", "boxes_px", "scores", "keypoints_px"
 
 @dataclass(frozen=True)
 class _Sighting:
+    """A row of a frame: only looked up when it turns out to be needed."""
+
     frame: TrackedFrame
-    """The frame's header with this one row."""
-    confirmed: bool
+    row: int
+
+    @property
+    def confirmed(self) -> bool:
+        return bool(self.frame.confirmed[self.row])
+
+    def alone(self) -> TrackedFrame:
+        """The frame's header with this one row."""
+        return take_rows(self.frame, np.array([self.row]))
 
 
 class Backfill:
@@ -36,24 +45,29 @@ class Backfill:
         self._horizon_ns = int(max(horizon_s, bridge_s) * 1e9)
         self._speed_sigma = speed_sigma_mps
         self._headers: deque[TrackedFrame] = deque()
-        self._unconfirmed: dict[int, list[TrackedFrame]] = {}
+        self._unconfirmed: dict[int, list[_Sighting]] = {}
         self._last: dict[int, _Sighting] = {}
+        self._previous: TrackedFrame | None = None
         self._late: list[TrackedFrame] = []
 
     def push(self, frame: TrackedFrame) -> None:
         """Takes the next frame and works out which earlier rows it settles."""
-        for row in np.flatnonzero(frame.seen):
-            person, confirmed = int(frame.person_ids[row]), bool(frame.confirmed[row])
-            now = take_rows(frame, np.array([row]))
+        now = {int(frame.person_ids[row]): _Sighting(frame, int(row)) for row in np.flatnonzero(frame.seen)}
+        for person, sighting in now.items():
             last = self._last.get(person)
-            if last is not None and confirmed and last.confirmed:
-                self._bridge(last.frame, now)
-            if confirmed:
-                for earlier in self._unconfirmed.pop(person, []):
-                    self._late.append(replace(earlier, confirmed=np.ones(1, bool)))
-            else:
-                self._unconfirmed.setdefault(person, []).append(now)
-            self._last[person] = _Sighting(now, confirmed)
+            if not sighting.confirmed:
+                self._unconfirmed.setdefault(person, []).append(sighting)
+                continue
+            for earlier in self._unconfirmed.pop(person, []):
+                self._late.append(replace(earlier.alone(), confirmed=np.ones(1, bool)))
+            if last is not None and last.confirmed and last.frame is not self._previous:
+                self._bridge(last.alone(), sighting.alone())
+        for person, last in self._last.items():
+            if person not in now and last.frame is self._previous:
+                now[person] = _Sighting(last.alone(), 0)  # lets go of the rest of the frame
+            elif person not in now:
+                now[person] = last
+        self._last, self._previous = now, frame
         self._headers.append(take_rows(frame, np.zeros(0, np.int64)))
         self._trim(frame.t_capture_ns)
 

@@ -12,7 +12,7 @@ class MatchConfig(StageConfig):
 
     appearance: float = Field(4.0, ge=0)
     """Weight of the squared distance of appearance codes (PHALP's b0)."""
-    pose: float = Field(0.5, ge=0)
+    pose: float = Field(0.25, ge=0)
     """Weight of 1 - OKS between the predicted and the seen pose (PHALP's b1)."""
     distance_sigma: float = Field(1.0, gt=0)
     """Distance on the ground, in sigmas, that costs as much as 1 (PHALP's b2 in its own unit)."""
@@ -49,17 +49,17 @@ class TrackConfig(StageConfig):
     """The second round is for people seen within this time."""
     coast_s: float = Field(0.6, ge=0)
     """A hidden person is published by prediction for this long."""
-    bridge_s: float = Field(4.0, ge=0)
+    bridge_s: float = Field(10.0, ge=0)
     """When a hidden person comes back within this time, the gap is filled (`drain_backfill`)."""
     forget_s: float = Field(10.0, gt=0)
     """A hidden person is waited for this long."""
-    exit_s: float = Field(0.3, ge=0)
-    """The same outside the picture."""
-    speed_sigma_mps: float = Field(1.2, gt=0, le=10)
+    exit_s: float = Field(0.6, ge=0)
+    """The same where their box crosses the border of the picture: they have left."""
+    speed_sigma_mps: float = Field(1.6, gt=0, le=10)
     """Spread of people's velocity, per axis."""
     velocity_memory_s: float = Field(3.0, gt=0, le=60)
     """How long a velocity lasts: those hidden for longer are taken to have stopped."""
-    noise_memory_s: float = Field(0.15, ge=0, le=5)
+    noise_memory_s: float = Field(0.05, ge=0, le=5)
     """How long the errors of a detection on one person stay alike."""
     box_noise_share: float = Field(0.04, gt=0, lt=1)
     """Standard deviation of a box's foot point / its height (image fallback and the published box)."""

@@ -134,8 +134,10 @@ def _assign(
         return np.zeros((0, 2), np.int64)
     graph = coo_matrix((np.ones(len(i)), (i, num_i + j)), shape=(num_i + num_j, num_i + num_j))
     _, label = connected_components(graph, directed=False)
+    alone = np.bincount(label[i])[label[i]] == 1
+    pairs: list[tuple[int, int]] = list(zip(i[alone].tolist(), j[alone].tolist(), strict=True))
+    i, j, cost = i[~alone], j[~alone], cost[~alone]
     order = np.argsort(label[i], kind="stable")
-    pairs: list[tuple[int, int]] = []
     for group in np.split(order, np.flatnonzero(np.diff(label[i][order])) + 1):
         rows, r = np.unique(i[group], return_inverse=True)
         columns, c = np.unique(j[group], return_inverse=True)
