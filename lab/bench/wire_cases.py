@@ -27,7 +27,9 @@ def place_m(person: int, t_ns: int | Array) -> Float[Array, "... 3"]:
     return np.stack([SPEED_MPS * t_s - 4.0, y, np.zeros_like(t_s)], axis=-1)
 
 
-def walkers_frame(people: int, index: int, camera: str = "cam0", ground: bool = True, unseen: int = 0) -> TrackedFrame:
+def walkers_frame(
+    people: int, index: int, camera: str = "cam0", ground: bool = True, unseen: int = 0
+) -> TrackedFrame:
     """One frame: `people` confirmed tracks, of which the last `unseen` are predictions, and one not confirmed."""
     m = people + 1
     ids = np.arange(1, m + 1)
@@ -61,7 +63,13 @@ def walkers_frame(people: int, index: int, camera: str = "cam0", ground: bool = 
 
 
 def walkers_window(
-    people: int, window: int, hop: int = 16, frames: int = 64, rev: int = 0, shift_m: float = 0.0, turn_rad: float = 0.0
+    people: int,
+    window: int,
+    hop: int = 16,
+    frames: int = 64,
+    rev: int = 0,
+    shift_m: float = 0.0,
+    turn_rad: float = 0.0,
 ) -> WindowSolution:
     """One window of the same people.
 
@@ -76,7 +84,9 @@ def walkers_window(
     ground = np.stack([place_m(int(p), t_ns) for p in ids]) if people else np.zeros((0, frames, 3))
     ground = ground + [0.0, shift_m, 0.0]
     u = (slots * 0.04) % 2.0 - 1.0
-    wave = (4.0 * u * (1.0 - np.abs(u)))[None, :, None, None]  # parabolas for a sine: no libm, the same bits everywhere
+    wave = (4.0 * u * (1.0 - np.abs(u)))[
+        None, :, None, None
+    ]  # parabolas for a sine: no libm, the same bits everywhere
     swing = 0.25 * wave * np.ones((people, 1, 24, 3)) / (1 + np.arange(24)[:, None])
     pose = swing.copy()
     pose[:, :, 0] = [np.pi / 2 + turn_rad, 0.0, 0.0]  # the y-up body stands up in the z-up world

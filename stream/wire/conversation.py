@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import ProtocolError
 from .codec import Deframer, decode, encode, framed
-from .messages import DURABLE, Control, Gap, Hello, Kind, Message, tier_of
+from .messages import DURABLE, Control, Gap, Hello, Kind, Message, tier_of, topic_matches
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Conversation:
     missed: int = 0
     """Messages announced as gaps, less those pulled since."""
     _pulled: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    _snapshot: tuple[str, int] = ("", 0)
+    _snapshot: tuple[str, int, int] = ("", 0, 0)
+    """Topic, messages still to come, and the number the topic then stands at."""
     _out: bytearray = field(default_factory=bytearray)
     _deframer: Deframer = field(default_factory=Deframer)
 
@@ -68,7 +69,7 @@ class Conversation:
         """Starts a connection; the bytes to send first."""
         self._deframer = Deframer()
         self._out.clear()
-        self._snapshot = ("", 0)
+        self._snapshot = ("", 0, 0)
         last = dict(self.last)
         for topic, ranges in self._pulled.items():  # asked for and never got: resume before them
             last[topic] = min([first - 1 for first, _ in ranges] + [last.get(topic, 0)])
@@ -106,7 +107,9 @@ class Conversation:
                     self.sid, self.last, self.missed = control.sid, {}, 0
                     self._pulled.clear()
                 topics = control.body.get("topics")
-                return [Welcome(control.sid, new, topics if isinstance(topics, dict) else {})]
+                topics = topics if isinstance(topics, dict) else {}
+                self._start_counting(topics)
+                return [Welcome(control.sid, new, topics)]
             case Kind.PING:
                 self._say(Kind.PONG, {"n": control.body.get("n", 0)})
             case Kind.GAP:
@@ -115,13 +118,23 @@ class Conversation:
                 topic, seq, count = (control.body.get(key) for key in ("topic", "seq", "count"))
                 if not (isinstance(topic, str) and isinstance(seq, int) and isinstance(count, int)):
                     raise ProtocolError("snapshot: expected topic, seq and count")
-                self.last[topic] = seq
-                self._snapshot = (topic, count)
+                self._snapshot = (topic, count, seq)
+                if count == 0:
+                    self.last[topic] = seq
                 return [Snapshot(topic, seq, count)]
             case Kind.BYE:
                 reason = control.body.get("reason", "")
                 return [Bye(reason if isinstance(reason, str) else "")]
         return []
+
+    def _start_counting(self, topics: Mapping[str, object]) -> None:
+        """Topics that begin now count from here, so that a cut before their first message loses nothing."""
+        for topic, held in topics.items():
+            newest = held.get("last") if isinstance(held, Mapping) else None
+            if not isinstance(newest, int) or not topic_matches(topic, self.topics):
+                continue
+            if newest == 0 or not self.want_snapshot:  # else the snapshot says where the topic stands
+                self.last.setdefault(topic, newest)
 
     def _gap(self, gap: Gap) -> Gap:
         known = self.last.get(gap.topic, 0)
@@ -144,7 +157,10 @@ class Conversation:
             self.last[topic] = max(seq, self.last.get(topic, 0))
             return [message]
         if self._snapshot[1] and topic == self._snapshot[0]:
-            self._snapshot = (topic, self._snapshot[1] - 1)
+            _, count, at = self._snapshot
+            self._snapshot = (topic, count - 1, at)
+            if count == 1:  # not before: a snapshot cut short is asked for again
+                self.last[topic] = at
             return [message]
         if any(first <= seq <= last for first, last in self._pulled.get(topic, [])):
             self._settle(topic, seq, seq)

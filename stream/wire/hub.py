@@ -191,6 +191,16 @@ class Hub:
 
     # --- publishing ---------------------------------------------------------------------------------------
 
+    def declare(self, name: str, head: int = 0) -> _Topic:
+        """Names a topic before its first message, so that a subscriber who is cut off by then resumes from there."""
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = _Topic(name, tier_of(name), head)
+            if topic.durable:
+                for sub in self._subs:
+                    sub.cursors[name] = _Cursor(head + 1, caught_up=True)
+        return topic
+
     def publish(self, message: Message, data: bytes, now_s: float) -> None:
         """Hands one message, already committed, to everybody it concerns. O(subscribers)."""
         if message.sid != self.sid:  # a replayed log goes from one session to the next
@@ -198,13 +208,7 @@ class Hub:
             self.topics.clear()
             for sub in self._subs:
                 sub.closing = sub.closing or "session ended"
-        topic = self.topics.get(message.topic)
-        if topic is None:
-            topic = self.topics[message.topic] = _Topic(message.topic, tier_of(message.topic))
-            topic.head = message.seq - 1
-            if topic.durable:
-                for sub in self._subs:
-                    sub.cursors[topic.name] = _Cursor(message.seq, caught_up=True)
+        topic = self.declare(message.topic, message.seq - 1)
         topic.add(message, data, self.limits)
         for sub in self._subs:
             if topic.durable or sub.closing:
@@ -269,7 +273,7 @@ class Hub:
         if plan.gap:
             gap = Gap(topic.name, *plan.gap)
             sub.first.append(encode(gap.control(self.sid, self.wall_ns())))
-        if plan.snapshot and topic.latest:
+        if plan.snapshot and topic.head:
             items = sorted(topic.latest.values())
             body = {"topic": topic.name, "seq": topic.head, "count": len(items)}
             sub.first.append(self._say(Kind.SNAPSHOT, body))

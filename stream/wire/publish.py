@@ -139,6 +139,9 @@ class PublisherStage:
             self._seq = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
         try:
             self._hub = Hub(self.sid, self._limits(), self.log, self.wall_ns)
+            for tier in (Tier.LIVE, Tier.WINDOW, Tier.REFINED):
+                topic = topic_of(tier, self.site)
+                self._hub.declare(topic, self._seq.get(topic, 0))
             if self.config.listen:
                 self.server = WireServer(self._hub, self._server_settings())
                 self.server.start()

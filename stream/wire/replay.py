@@ -43,6 +43,9 @@ class Replay:
             self.history.close()
             raise LogError(f"{path} holds no published message; there is nothing to replay")
         self.hub = Hub(self.history.index.sessions[0], limits, self.history, time.time_ns)
+        for (sid, topic), seq in self.history.index.first_seq.items():
+            if sid == self.hub.sid:
+                self.hub.declare(topic, seq - 1)
         self.server = WireServer(self.hub, settings)
 
     def start(self) -> str:
@@ -62,7 +65,8 @@ class Replay:
             stop: asked between messages.
         """
         begin_s, count = time.monotonic(), 0
-        first_ns = newest_ns = 0
+        first_ns: int | None = None
+        newest_ns = 0
         for record in self.reader.records():
             for data in record.messages:
                 try:
@@ -71,7 +75,7 @@ class Replay:
                     continue
                 if not isinstance(message, Message) or stop():
                     continue
-                first_ns = first_ns or message.t_publish_ns
+                first_ns = message.t_publish_ns if first_ns is None else first_ns
                 newest_ns = max(newest_ns, message.t_publish_ns)
                 if speed > 0:
                     due_s = begin_s + (newest_ns - first_ns) / 1e9 / speed
@@ -80,7 +84,7 @@ class Replay:
                 self.server.publish(message, data)
                 count += 1
         elapsed_s = time.monotonic() - begin_s
-        return Replayed(count, elapsed_s, (newest_ns - first_ns) / 1e9, self.reader.health.describe())
+        return Replayed(count, elapsed_s, (newest_ns - (first_ns or 0)) / 1e9, self.reader.health.describe())
 
     def stop(self, drain_s: float = 30.0) -> None:
         """Lets the readers finish, says goodbye, frees the address."""
