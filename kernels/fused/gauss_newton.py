@@ -154,91 +154,59 @@ def solve_person(
     gb, dxb, trial_b = np.zeros(NUM_BETAS, f), np.zeros(NUM_BETAS, f), np.zeros(NUM_BETAS, f)
     scratch, scratch_b = np.zeros((4, NUM_ROWS, L), f), np.zeros((4, NUM_BETAS), f)
 
-    forward(body, base, rows, betas, ws)
-    energy = evaluate(
-        n, body, prior, views, lam, camera, origin, rows, betas, betas_mean, betas_weight, ws, terms, prior_force
-    )  # fmt: skip
     mu, nu = budget.damping, 2.0
     trial_terms = np.zeros_like(terms)
     info[:] = F0
-    fresh = True
-    for _ in range(budget.outer):
-        if fresh:
-            gradient(body, lam, betas, betas_mean, betas_weight, ws, prior_force, g, gb)
-            assemble(body, prior, lam, betas_weight, ws, pc)
-        refactor(mu, pc)
-        info[1] += conjugate_gradients(
-            n, body, prior, views, lam, betas_weight, budget, mu, ws, pc, g, gb, dx, dxb, scratch, scratch_b
-        )  # fmt: skip
-        info[0] += F1
-        trial[:] = rows
-        trial_b[:] = betas
-        add_scaled(1.0, dx, dxb, trial, trial_b)
+    trial[:] = rows
+    trial_b[:] = betas
+    energy = np.float32(np.inf)
+    predicted = 0.0
+    restoring = False
+    # one call of each kernel in the whole loop: every further one would be compiled again
+    while True:
         forward(body, base, trial, trial_b, ws)
         trial_energy = evaluate(
             n, body, prior, views, lam, camera, origin, trial, trial_b, betas_mean, betas_weight,
             ws, trial_terms, prior_force,
         )  # fmt: skip
-        # E is twice the half-gradient model's value: predicted gain of an exact CG step is -<dx, g>
-        predicted = -dot(dx, g, dxb, gb)
-        if trial_energy < energy:
-            gain = (energy - trial_energy) / max(predicted, 1e-12)
-            relative = (energy - trial_energy) / energy
-            rows[:] = trial
-            betas[:] = trial_b
-            terms[:] = trial_terms
-            energy = trial_energy
-            mu = f(min(max(mu * max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3), MIN_DAMPING), MAX_DAMPING))
-            nu = 2.0
-            fresh = True
-            if relative < budget.tolerance:
-                info[3] = F1
-                break
-        else:
-            mu = f(mu * nu)
-            nu *= 2.0
-            fresh = False
-            forward(body, base, rows, betas, ws)
-            evaluate(
-                n, body, prior, views, lam, camera, origin, rows, betas, betas_mean, betas_weight,
-                ws, trial_terms, prior_force,
-            )  # fmt: skip
-            if mu > MAX_DAMPING:
-                break
-    info[2] = mu
-
-
-@compiled
-def solve_people(
-    people: Array, body: FusedBody, prior: FusedPrior, views: FusedViews, lam: FusedWeights, budget: FusedBudget,
-    base: Array, rows: Array, betas: Array, betas_mean: Array, betas_weight: Array,
-    origin: Array, info: Array, terms: Array,
-) -> None:  # fmt: skip
-    """Solve the listed people, one after the other, in place.
-
-    Args:
-        people: (M,) indices, int64.
-        base: (N, 9, T); rows: (N, 69, T); betas: (N, 10); betas_mean (N, 10); betas_weight (N,);
-            origin (N, 3); info (N, 4); terms (N, 9).
-    """
-    for m in range(len(people)):
-        n = people[m]
-        start, stop = views.slots[n, 0], views.slots[n, 1]
-        if stop <= start:
-            continue
-        camera = views.cameras.copy()
-        for c in range(camera.shape[0]):
-            for i in range(3):
-                for k in range(3):
-                    camera[c, 13 + i] += camera[c, 4 + 3 * i + k] * origin[n, k]
-        local_base = base[n, :, start:stop].copy()
-        local = rows[n, :, start:stop].copy()
-        for c in range(3):
-            local[NUM_ROT + c] -= origin[n, c]
-        solve_person(
-            n, body, prior, views, lam, budget, local_base, local, betas[n], betas_mean[n], betas_weight[n],
-            origin[n], camera, info[n], terms[n],
+        if not restoring:
+            if trial_energy < energy:
+                gain = (energy - trial_energy) / max(predicted, 1e-12)
+                relative = (energy - trial_energy) / energy
+                rows[:] = trial
+                betas[:] = trial_b
+                terms[:] = trial_terms
+                energy = trial_energy
+                if info[0] > F0:
+                    mu = f(mu * max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3))
+                    mu = min(max(mu, MIN_DAMPING), MAX_DAMPING)
+                    nu = 2.0
+                    if relative < budget.tolerance:
+                        info[3] = F1
+                        break
+            else:
+                mu = f(mu * nu)
+                nu *= 2.0
+                if info[0] < F1 or mu > MAX_DAMPING or info[0] >= budget.outer:
+                    break
+                trial[:] = rows
+                trial_b[:] = betas
+                restoring = True
+                continue
+        if info[0] >= budget.outer:
+            break
+        if not restoring:
+            gradient(body, lam, betas, betas_mean, betas_weight, ws, prior_force, g, gb)
+            assemble(body, prior, lam, betas_weight, ws, pc)
+        restoring = False
+        refactor(mu, pc)
+        info[1] += conjugate_gradients(
+            n, body, prior, views, lam, betas_weight, budget, mu, ws, pc, g, gb, dx, dxb, scratch, scratch_b
         )  # fmt: skip
-        for c in range(3):
-            local[NUM_ROT + c] += origin[n, c]
-        rows[n, :, start:stop] = local
+        info[0] += F1
+        # gradients here are halves, so the gain of a CG step in the quadratic model is -<dx, g>
+        predicted = -dot(dx, g, dxb, gb)
+        trial[:] = rows
+        trial_b[:] = betas
+        add_scaled(1.0, dx, dxb, trial, trial_b)
+    info[2] = mu

@@ -11,7 +11,7 @@ B_t comes from one leaf-to-root pass of composite inertias:  with p the joint, r
 
     sum_i b_i' H_i b_i,   moved to the parent by  b -> b + b_s  (s = p_j - p_q)
 
-Betas get the 10 x 10 block, summed over every fourth slot.
+Betas get their 10 x 10 block.
 """
 
 from __future__ import annotations
@@ -24,14 +24,12 @@ from .arrays import (
     NUM_BETAS,
     NUM_FACE,
     NUM_JOINTS,
-    NUM_ROT,
     NUM_ROWS,
     PARENTS,
     TORSO,
     Array,
     FusedBody,
     FusedPrior,
-    FusedViews,
     FusedWeights,
     Workspace,
     compiled,
@@ -40,7 +38,9 @@ from .temporal import factor, solve, stencil
 
 F0 = np.float32(0.0)
 BLOCKS = NUM_JOINTS + 1
-BETA_STRIDE = 4
+GROUP = 4
+BETA_GROUP = 8
+"""Slots whose data curvature is averaged: preconditioners need not be exact."""
 QUARTER = np.float32(0.25)
 
 
@@ -89,12 +89,12 @@ def preconditioner(num_slots: int) -> Preconditioner:
 
 
 @compiled
-def add_inertia(h: Array, r: Array, S: Array, X: Array, B: Array) -> None:
+def add_inertia(h: Array, r: Array, scratch: Array, S: Array, X: Array, B: Array) -> None:
     """Move a composite (S, X, B) that sits at distance r (3,) into another one.
 
-    S = sum H, X = sum H b (3x3), B = sum b' H b, all symmetric ones as 3x3; h holds the S, X, B moved (3, 3, 3).
+    S = sum H, X = sum H b, B = sum b' H b, each 3x3; h (3, 3, 3) holds the S, X, B moved, scratch is (2, 3, 3).
     """
-    b = np.empty((3, 3), np.float32)
+    b, H1 = scratch[0], scratch[1]
     b[0, 0] = F0
     b[0, 1] = r[2]
     b[0, 2] = -r[1]
@@ -106,44 +106,46 @@ def add_inertia(h: Array, r: Array, S: Array, X: Array, B: Array) -> None:
     b[2, 2] = F0
     for i in range(3):
         for k in range(3):
-            sb = F0
-            bx = F0
-            xb = F0
+            moved = h[1, i, k]
             for m in range(3):
-                sb += h[0, i, m] * b[m, k]
-                bx += b[m, i] * h[1, m, k]
-                xb += h[1, m, i] * b[m, k]
+                moved += h[0, i, m] * b[m, k]
+            X[i, k] += moved
             S[i, k] += h[0, i, k]
-            X[i, k] += h[1, i, k] + sb
-            B[i, k] += h[2, i, k] + bx + xb
+            H1[i, k] = moved
+    # b'(X + S b) + X'b + B
     for i in range(3):
         for k in range(3):
-            s = F0
+            s = h[2, i, k]
             for m in range(3):
-                for o in range(3):
-                    s += b[m, i] * h[0, m, o] * b[o, k]
+                s += b[m, i] * H1[m, k] + h[1, m, i] * b[m, k]
             B[i, k] += s
 
 
 @compiled
-def composite(body: FusedBody, ws: Workspace, t: int, smooth: bool, scale: Array, S: Array, X: Array, B: Array) -> None:
-    """Composite inertias of all subtrees in slot t about their joints: (22, 3, 3) each.
+def composite(
+    body: FusedBody, ws: Workspace, start: int, stop: int, smooth: bool, scale: Array,
+    S: Array, X: Array, B: Array,
+) -> None:  # fmt: skip
+    """Composite inertias of all subtrees about their joints, (22, 3, 3) each: data averaged over slots
+    [start, stop), the body as it stands in the middle of them.
 
     With `smooth`, every joint weighs scale[j] I (the inertia of E_t-pose) and points weigh nothing.
     """
+    t = (start + stop) // 2
     S[:] = F0
     X[:] = F0
     B[:] = F0
     h = np.zeros((3, 3, 3), np.float32)
     r = np.empty(3, np.float32)
+    scratch = np.empty((2, 3, 3), np.float32)
     for j in range(NUM_JOINTS):
         if smooth:
             for c in range(3):
                 S[j, c, c] = scale[j]
         else:
-            unpack(ws.H[j], t, S[j])
+            unpack(ws.H[j], start, stop, S[j])
     if not smooth:
-        unpack(ws.H_torso, t, h[0])
+        unpack(ws.H_torso, start, stop, h[0])
         for i in range(4):
             for c in range(3):
                 for k in range(3):
@@ -151,12 +153,12 @@ def composite(body: FusedBody, ws: Workspace, t: int, smooth: bool, scale: Array
         for i in range(len(body.point_joint)):
             j = body.point_joint[i]
             h[:] = F0
-            unpack(ws.H_point[i], t, h[0])
+            unpack(ws.H_point[i], start, stop, h[0])
             if i >= NUM_FACE:
                 h[0, 2, 2] += ws.low_weight[t] * ws.share[i, t]
             for c in range(3):
                 r[c] = ws.point_arm[i, c, t]
-            add_inertia(h, r, S[j], X[j], B[j])
+            add_inertia(h, r, scratch, S[j], X[j], B[j])
     for j in range(NUM_JOINTS - 1, 0, -1):
         q = PARENTS[j]
         for c in range(3):
@@ -164,21 +166,22 @@ def composite(body: FusedBody, ws: Workspace, t: int, smooth: bool, scale: Array
         h[0] = S[j]
         h[1] = X[j]
         h[2] = B[j]
-        add_inertia(h, r, S[q], X[q], B[q])
+        add_inertia(h, r, scratch, S[q], X[q], B[q])
 
 
 @compiled
-def unpack(H: Array, t: int, out: Array) -> None:
-    """Six rows at slot t -> symmetric 3x3."""
-    out[0, 0] = H[0, t]
-    out[0, 1] = H[1, t]
-    out[0, 2] = H[2, t]
-    out[1, 0] = H[1, t]
-    out[1, 1] = H[3, t]
-    out[1, 2] = H[4, t]
-    out[2, 0] = H[2, t]
-    out[2, 1] = H[4, t]
-    out[2, 2] = H[5, t]
+def unpack(H: Array, start: int, stop: int, out: Array) -> None:
+    """Mean of six rows over slots [start, stop) -> symmetric 3x3."""
+    share = np.float32(1.0) / np.float32(stop - start)
+    index = 0
+    for i in range(3):
+        for k in range(i, 3):
+            s = F0
+            for t in range(start, stop):
+                s += H[index, t]
+            out[i, k] = share * s
+            out[k, i] = share * s
+            index += 1
 
 
 @compiled
@@ -252,7 +255,12 @@ def joint_diagonalise(B: Array, C: Array, W: Array) -> None:
 
 @compiled
 def assemble(
-    body: FusedBody, prior: FusedPrior, lam: FusedWeights, betas_weight: np.float32, ws: Workspace, pc: Preconditioner
+    body: FusedBody,
+    prior: FusedPrior,
+    lam: FusedWeights,
+    betas_weight: np.float32,
+    ws: Workspace,
+    pc: Preconditioner,
 ) -> None:
     """B_t, C and the beta block at the state of `evaluate`; then `refactor` for a damping."""
     L = ws.low.shape[0]
@@ -262,9 +270,11 @@ def assemble(
     out = np.empty((3, 3), np.float32)
     mean = np.zeros((BLOCKS, 3, 3), np.float32)
     smooth = np.zeros((BLOCKS, 3, 3), np.float32)
-    share = np.float32(1.0) / np.float32(L)
-    for t in range(L):
-        composite(body, ws, t, False, prior.joint_scale, S, X, B)
+    for start in range(0, L, GROUP):
+        stop = min(start + GROUP, L)
+        t = (start + stop) // 2
+        share = np.float32(stop - start) / np.float32(L)
+        composite(body, ws, start, stop, False, prior.joint_scale, S, X, B)
         for j in range(NUM_JOINTS):
             if j == 0:
                 add_upright(ws, t, lam, B[0])
@@ -273,15 +283,15 @@ def assemble(
                 for i in range(3):
                     for k in range(3):
                         out[i, k] += lam.pose * prior.precision[3 * j - 3 + i, 3 * j - 3 + k]
-            store(out, pc.block[j], t)
+            store(out, pc.block[j], start, stop)
             mean[j] += share * out
-        store(S[0], pc.block[NUM_JOINTS], t)
+        store(S[0], pc.block[NUM_JOINTS], start, stop)
         mean[NUM_JOINTS] += share * S[0]
     # the inertia of smoothness changes slowly: three slots are enough
     third = np.float32(1.0 / 3.0)
     for n in range(3):
         t = (n * (L - 1)) // 2
-        composite(body, ws, t, True, prior.joint_scale, S, X, B)
+        composite(body, ws, t, t + 1, True, prior.joint_scale, S, X, B)
         for j in range(NUM_JOINTS):
             congruence(ws.A[j], t, B[j], out)
             smooth[j] += third * out
@@ -313,62 +323,56 @@ def add_upright(ws: Workspace, t: int, lam: FusedWeights, B: Array) -> None:
 
 
 @compiled
-def store(M: Array, rows: Array, t: int) -> None:
-    """Symmetric 3x3 -> six rows at slot t."""
-    rows[0, t] = M[0, 0]
-    rows[1, t] = M[0, 1]
-    rows[2, t] = M[0, 2]
-    rows[3, t] = M[1, 1]
-    rows[4, t] = M[1, 2]
-    rows[5, t] = M[2, 2]
+def store(M: Array, rows: Array, start: int, stop: int) -> None:
+    """Symmetric 3x3 -> six rows over slots [start, stop)."""
+    for t in range(start, stop):
+        rows[0, t] = M[0, 0]
+        rows[1, t] = M[0, 1]
+        rows[2, t] = M[0, 2]
+        rows[3, t] = M[1, 1]
+        rows[4, t] = M[1, 2]
+        rows[5, t] = M[2, 2]
 
 
 @compiled
-def beta_block(body: FusedBody, lam: FusedWeights, betas_weight: np.float32, ws: Workspace, out: Array) -> None:
-    """10 x 10 Gauss-Newton block of the betas: sum over joints and points of B'HB, every fourth slot."""
+def beta_block(
+    body: FusedBody, lam: FusedWeights, betas_weight: np.float32, ws: Workspace, out: Array
+) -> None:
+    """10 x 10 Gauss-Newton block of the betas: sum over joints and points of B'HB."""
     L = ws.low.shape[0]
     B = np.zeros((NUM_JOINTS, 3, NUM_BETAS), np.float32)
     H = np.zeros((3, 3), np.float32)
+    HP = np.zeros((3, 3), np.float32)
     HB = np.zeros((3, NUM_BETAS), np.float32)
     out[:] = F0
-    taken = 0
-    for t in range(0, L, BETA_STRIDE):
-        taken += 1
+    for start in range(0, L, BETA_GROUP):
+        stop = min(start + BETA_GROUP, L)
+        t = (start + stop) // 2
         for j in range(NUM_JOINTS):
             q = PARENTS[j]
             for c in range(3):
                 for k in range(NUM_BETAS):
-                    if q < 0:
-                        B[j, c, k] = body.offset_dirs[j, c, k]
-                    else:
+                    s = body.offset_dirs[j, c, k]
+                    if q >= 0:
                         s = B[q, c, k]
                         for a in range(3):
                             s += ws.G[q, 3 * c + a, t] * body.offset_dirs[j, a, k]
-                        B[j, c, k] = s
-            unpack(ws.H[j], t, H)
+                    B[j, c, k] = s
+            unpack(ws.H[j], start, stop, H)
             for i in range(len(body.point_joint)):
                 if body.point_joint[i] == j:
-                    H[0, 0] += ws.H_point[i, 0, t]
-                    H[0, 1] += ws.H_point[i, 1, t]
-                    H[1, 0] += ws.H_point[i, 1, t]
-                    H[0, 2] += ws.H_point[i, 2, t]
-                    H[2, 0] += ws.H_point[i, 2, t]
-                    H[1, 1] += ws.H_point[i, 3, t]
-                    H[1, 2] += ws.H_point[i, 4, t]
-                    H[2, 1] += ws.H_point[i, 4, t]
-                    H[2, 2] += ws.H_point[i, 5, t]
+                    unpack(ws.H_point[i], start, stop, HP)
+                    H += HP
                     if i >= NUM_FACE:
                         H[2, 2] += ws.low_weight[t] * ws.share[i, t]
+            H *= np.float32(stop - start)
             for c in range(3):
                 for k in range(NUM_BETAS):
                     HB[c, k] = H[c, 0] * B[j, 0, k] + H[c, 1] * B[j, 1, k] + H[c, 2] * B[j, 2, k]
             for k in range(NUM_BETAS):
                 for m in range(NUM_BETAS):
                     out[k, m] += B[j, 0, k] * HB[0, m] + B[j, 1, k] * HB[1, m] + B[j, 2, k] * HB[2, m]
-    scale = np.float32(L) / np.float32(taken)
     for k in range(NUM_BETAS):
-        for m in range(NUM_BETAS):
-            out[k, m] *= scale
         out[k, k] += lam.shape + betas_weight
 
 

@@ -117,7 +117,13 @@ def add_pixel_term(
 def torso_rows(ws: Workspace, source: Array, out: Array) -> None:
     """Mean of hips and shoulders of `source` (22, 3, L) into out (3, L)."""
     for c in range(3):
-        a, b, d, e, o = source[TORSO[0], c], source[TORSO[1], c], source[TORSO[2], c], source[TORSO[3], c], out[c]
+        a, b, d, e, o = (
+            source[TORSO[0], c],
+            source[TORSO[1], c],
+            source[TORSO[2], c],
+            source[TORSO[3], c],
+            out[c],
+        )
         for t in range(o.shape[0]):
             o[t] = QUARTER * (a[t] + b[t] + d[t] + e[t])
 
@@ -397,6 +403,8 @@ def curvature_product(
     pull_back(body, ws, out, out_betas)
     precision_product(prior.precision, v[3:NUM_ROT], lam.pose, out[3:NUM_ROT])
     for c in range(3):
-        add_difference_product(v[NUM_ROT + c], lam.trans_velocity, lam.trans_acceleration, tmp, out[NUM_ROT + c])
+        add_difference_product(
+            v[NUM_ROT + c], lam.trans_velocity, lam.trans_acceleration, tmp, out[NUM_ROT + c]
+        )
     for k in range(out_betas.shape[0]):
         out_betas[k] += (lam.shape + betas_weight) * vb[k]

@@ -28,7 +28,7 @@ from ..fused.arrays import (
     FusedViews,
     FusedWeights,
 )
-from ..fused.gauss_newton import solve_people
+from ..fused.gauss_newton import solve_person
 from ..priors.gaussian_pose import GaussianPosePrior
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
 from ..settings import StageConfig
@@ -38,8 +38,6 @@ from .problem import WarmStart, WindowProblem
 Array = np.ndarray
 
 TERMS = ("E_2D", "E_hvip2D", "E_contact", "E_t-trans", "E_pose", "E_shape", "E_t-pose", "track", "upright")
-PEOPLE_PER_TASK = 4
-"""People handed to a thread at once: small enough to balance, large enough to hide the call."""
 
 JOINT_SCALE = np.ones(NUM_JOINTS)
 """Relative weight of each joint in E_t-pose."""
@@ -194,7 +192,6 @@ def fused_views(problem: WindowProblem, config: LiveConfig) -> FusedViews:
     """Observations with the slots innermost."""
     f = np.float32
     present = problem.present
-    n, t = present.shape
     confidence = np.where(present[None, :, :, None], problem.confidence, 0.0)
     confidence = np.where(np.isfinite(problem.keypoints_px).all(-1), confidence, 0.0)
     confidence[..., :NUM_FACE] *= config.face_weight
@@ -291,29 +288,36 @@ def solve_live(
         betas_weight[:] = config.shape_weight * problem.warm.betas_weight / WINDOW_INFORMATION
         known = (problem.warm.known & problem.present).sum(1) / np.maximum(problem.present.sum(1), 1)
     present = problem.present[..., None]
-    mid = (np.where(present, start.transl_m, 0).sum(1) / np.maximum(present.sum(1), 1)).astype(f)
+    origin = (np.where(present, start.transl_m, 0).sum(1) / np.maximum(present.sum(1), 1)).astype(f)
     info, terms = np.zeros((n, 4), f), np.zeros((n, len(TERMS)), f)
     lam = config.weights()
 
-    def work(people: Array, outer: int) -> None:
-        budget = FusedBudget(outer, config.inner, f(config.forcing), f(config.tolerance), f(config.damping))
-        solve_people(
-            people, body, prior, views, lam, budget, base_rows, rows, betas, betas_mean, betas_weight,
-            mid, info, terms,
-        )  # fmt: skip
+    slots = views.slots
+    people = np.flatnonzero(slots[:, 1] > slots[:, 0])
 
-    tasks = []
-    for outer, group in ((config.outer, known < 0.5), (config.outer_warm, known >= 0.5)):
-        people = np.flatnonzero(group & (views.slots[:, 1] > views.slots[:, 0]))
-        tasks += [(people[i : i + PEOPLE_PER_TASK], outer) for i in range(0, len(people), PEOPLE_PER_TASK)]
-    if len(tasks) <= 1 or config.threads == 1:
-        for people, outer in tasks:
-            work(people, outer)
+    def work(person: int) -> None:
+        outer = config.outer if known[person] < 0.5 else config.outer_warm
+        budget = FusedBudget(outer, config.inner, f(config.forcing), f(config.tolerance), f(config.damping))
+        part = slice(slots[person, 0], slots[person, 1])
+        camera = views.cameras.copy()
+        camera[:, 13:] += camera[:, 4:13].reshape(-1, 3, 3) @ origin[person]
+        own = rows[person, :, part].copy()
+        own[NUM_ROT:] -= origin[person][:, None]
+        solve_person(
+            person, body, prior, views, lam, budget, base_rows[person, :, part].copy(), own, betas[person],
+            betas_mean[person], betas_weight[person], origin[person], camera, info[person], terms[person],
+        )  # fmt: skip
+        own[NUM_ROT:] += origin[person][:, None]
+        rows[person, :, part] = own
+
+    if config.threads == 1 or len(people) <= 1:
+        for person in people.tolist():
+            work(person)
     elif pool is not None:
-        list(pool.map(lambda task: work(*task), tasks))
+        list(pool.map(work, people.tolist()))
     else:
-        with ThreadPoolExecutor(config.threads) as own:
-            list(own.map(lambda task: work(*task), tasks))
+        with ThreadPoolExecutor(config.threads) as threads:
+            list(threads.map(work, people.tolist()))
     return LiveResult(
         bodies=_unpack(start, base, rows, betas),
         outer=info[:, 0].astype(np.int64),
