@@ -31,13 +31,13 @@ class SourceStats:
     """What became of the frames of one source; only ever counts up."""
 
     decoded: int = 0
-    """Frames handed out, or ready to be."""
+    """Frames decoded and of the right size: handed out, unless paced out (`skipped`)."""
     broken: int = 0
     """Packets or images that could not be decoded."""
     damaged: int = 0
     """Frames handed out although the decoder had to patch them."""
     skipped: int = 0
-    """Decoded but left out: another picture size than the first, or too old when paced."""
+    """Left out: of another picture size than the first, or too old when paced."""
     missing_pts: int = 0
     """Frames without a presentation time; theirs was interpolated."""
     non_monotonic: int = 0

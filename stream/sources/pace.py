@@ -89,7 +89,6 @@ class PacedSource:
             late_s = self._wait_until_due(frame.t_capture_ns, self._speed)
             if self._late.keep(late_s):
                 return frame
-            self.stats.decoded -= 1
             self.stats.skipped += 1
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,29 @@ def at_rate(fps: float, count: int, t0_ns: int = 0) -> list[TrackedFrame]:
     return [tracked(i, t0_ns + round(i * 1e9 / fps)) for i in range(count)]
 
 
+def lively(fps: float, count: int) -> list[TrackedFrame]:
+    """People who come, are confirmed, hide and go."""
+    frames = []
+    for i, frame in enumerate(at_rate(fps, count)):
+        rows = np.array([True, 8 <= i < 40])
+        seen = np.array([i % 11 < 8, i < 30])
+        frames.append(
+            replace(
+                frame,
+                confirmed=np.array([i >= 3, i >= 12])[rows],
+                seen=seen[rows],
+                confidence=np.where(seen[:, None], frame.confidence, 0)[rows],
+                **{
+                    name: getattr(frame, name)[rows]
+                    for name in ("person_ids", "boxes_px", "scores", "keypoints_px", "position_m")
+                },
+                covariance_m2=frame.covariance_m2[rows],
+                velocity_mps=frame.velocity_mps[rows],
+            )
+        )
+    return frames
+
+
 def overtaken(items: list[TrackedFrame], slots: float, seed: int) -> list[TrackedFrame]:
     """A random order in which no frame is overtaken by one more than `slots` later."""
     rng = random.Random(seed)
@@ -123,7 +147,7 @@ def test_every_frame_is_in_the_slot_nearest_to_its_time(fps: float, count: int, 
 @given(st.integers(0, 2**31), st.integers(20, 80), st.sampled_from([10.0, 25.0, 30.0]))
 @settings(max_examples=8, deadline=None)
 def test_any_allowed_order_gives_the_same_problems(seed: int, count: int, fps: float) -> None:
-    frames = at_rate(fps, count)
+    frames = lively(fps, count)
     straight, _ = run(frames)
     shuffled, made = run(overtaken(frames, FAST.lateness, seed))
     assert [as_bytes(p) for p in straight] == [as_bytes(p) for p in shuffled]
@@ -311,9 +335,10 @@ def test_windows_wait_for_the_geometry_and_are_bounded() -> None:
 
 def test_memory_is_flat_over_ten_thousand_frames() -> None:
     made = WindowAssembler(FAST.model_copy(update={"max_hold": 4}), ["a"])  # no calibration ever comes
-    sizes = []
+    sizes, frame = [], tracked(0, 0)
     for i in range(10_000):
-        made.push(tracked(i, round(i * SLOT_NS), people=(i // 40, i // 40 + 1)))  # people come and go
+        ids = np.array([i // 40, i // 40 + 1])  # people come and go
+        made.push(replace(frame, index=i, t_capture_ns=round(i * SLOT_NS), person_ids=ids))
         held = sum(len(s) for s in made._slots) + len(made._confirmed) + len(made._last_row)
         sizes.append(held + len(made._closed) + len(made._opening) + len(made._strays))
     assert max(sizes[5000:]) <= max(sizes[:500])
