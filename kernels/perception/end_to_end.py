@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 
 from ..errors import InferenceError
 from ..inference.backend import InferenceBackend
@@ -129,7 +129,7 @@ class EndToEndDetector:
             out = self._input.run([images_bgr[i] for i in group], [fits[i] for i in group])
             for row, number in enumerate(group):
                 found[number] = decode_dets(
-                    out["dets"][row], out["labels"][row], fits[number], self._score_threshold
+                    out["dets"][row], out["labels"][row] == PERSON, fits[number], self._score_threshold
                 )
         return [found[i] for i in range(len(fits))]
 
@@ -144,10 +144,10 @@ class RtmDetDetector(EndToEndDetector):
 
 
 def decode_dets(
-    dets: Float[np.ndarray, "N 5"], labels: Int[np.ndarray, "N"], box: Letterbox, score_threshold: float
+    dets: Float[np.ndarray, "N 5"], people: Bool[np.ndarray, "N"], box: Letterbox, score_threshold: float
 ) -> Boxes:
-    """People of one image, by falling score, in image pixels; boxes that clip to nothing are left out."""
-    keep = np.flatnonzero((labels == PERSON) & (dets[:, 4] >= score_threshold))
+    """Rows that are `people`, by falling score, in image pixels; boxes that clip to nothing are left out."""
+    keep = np.flatnonzero(people & (dets[:, 4] >= score_threshold))
     keep = keep[np.argsort(-dets[keep, 4], kind="stable")]
     boxes = box.boxes_to_image(dets[keep, :4])
     whole = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

@@ -90,6 +90,8 @@ class FootRows:
     """Height in the picture of the tallest person, largest over the columns."""
     smallest_px: Float[np.ndarray, "R"]
     """Height of the smallest person, smallest over the columns."""
+    widest_px: Float[np.ndarray, "R"]
+    """Width of the tallest person, swing of the arms and lean towards the picture's edges included."""
     top_px: Float[np.ndarray, "R"]
     """Highest row that a head reaches."""
 
@@ -160,20 +162,21 @@ def foot_rows(camera: CameraModel, ground: Ground, min_stature_m: float, max_sta
     columns = np.linspace(0.0, width - 1.0, FOOT_GRID[0])
     rows = np.linspace(0.0, height - 1.0, FOOT_GRID[1])
     feet_px = np.stack(np.meshgrid(columns, rows), axis=-1)
-    feet_m = ground_points(camera, ground, camera.undistort_px(feet_px.reshape(-1, 2))).reshape(
-        *feet_px.shape[:2], 3
-    )
+    ideal_px = camera.undistort_px(feet_px.reshape(-1, 2))
+    feet_m = ground_points(camera, ground, ideal_px).reshape(*feet_px.shape[:2], 3)
     up = np.array([0.0, 0.0, 1.0])
-    head_tall = camera.project(feet_m + up * max_stature_m)[..., 1]
-    head_small = camera.project(feet_m + up * min_stature_m)[..., 1]
-    tall, small = feet_px[..., 1] - head_tall, feet_px[..., 1] - head_small
+    head_px = camera.project(feet_m + up * max_stature_m)
+    lean, tall = np.moveaxis(np.abs(feet_px - head_px), -1, 0)
+    tall = np.where(head_px[..., 1] < feet_px[..., 1], tall, np.nan)
+    small = feet_px[..., 1] - camera.project(feet_m + up * min_stature_m)[..., 1]
     seen = np.isfinite(tall) & np.isfinite(small) & (tall > 0) & (small > 0)
     some = seen.any(axis=1)
     return FootRows(
         rows[some],
         np.where(seen, tall, -np.inf).max(axis=1)[some],
         np.where(seen, small, np.inf).min(axis=1)[some],
-        np.where(seen, head_tall, np.inf).min(axis=1)[some],
+        np.where(seen, lean + WIDTH_PER_HEIGHT * tall, -np.inf).max(axis=1)[some],
+        np.where(seen, head_px[..., 1], np.inf).min(axis=1)[some],
     )
 
 
@@ -249,7 +252,7 @@ def _row_tiles(
     part = slice(start, end + 1)
     top = max(0, int(np.floor(rows.top_px[part].min() - SLACK_PX)))
     bottom = min(size_px[1], int(np.ceil(rows.row_px[end] + 1.0 + SLACK_PX)))
-    overlap = WIDTH_PER_HEIGHT * float(rows.tallest_px[part].max()) + 2 * SLACK_PX
+    overlap = float(rows.widest_px[part].max()) + 2 * SLACK_PX
     side = int(input_side_px / scale)
     return [
         Tile((x1, top, x2, bottom), scale) for x1, x2 in _spans(size_px[0], side, min(overlap, 0.75 * side))

@@ -59,7 +59,7 @@ class YoloxDetector:
     def _finish(self, raw: Float[np.ndarray, "A D"], box: Letterbox) -> Boxes:
         dets = decode_grid(raw, box.canvas_wh, self._score_threshold)
         dets = dets[nms(dets[:, :4], dets[:, 4], self._nms_iou)]
-        return decode_dets(dets, np.full(len(dets), PERSON), box, self._score_threshold)
+        return decode_dets(dets, np.ones(len(dets), bool), box, self._score_threshold)
 
 
 def decode_grid(
