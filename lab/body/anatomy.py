@@ -97,9 +97,9 @@ def cone(
 
     def distance(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
         s = np.clip((points - start) @ axis / (axis @ axis), 0.0, 1.0)
-        return np.linalg.norm(points - start - s[:, None] * axis, axis=1) - (
-            radius_a + s * (radius_b - radius_a)
-        )
+        away = np.linalg.norm(points - start - s[:, None] * axis, axis=1)
+        out: Array = away - (radius_a + s * (radius_b - radius_a))
+        return out
 
     return distance
 
@@ -107,13 +107,15 @@ def cone(
 def _radial(arm: Float[Array, "N 3"], scaled: Float[Array, "N"]) -> Float[Array, "N"]:
     """Distance to the surface `scaled` = 1 along the ray from the centre."""
     length = np.linalg.norm(arm, axis=1)
-    return length - length / np.maximum(scaled, 1e-9)
+    distance: Array = length - length / np.maximum(scaled, 1e-9)
+    return distance
 
 
 def join(a: Float[Array, "N"], b: Float[Array, "N"], width_m: float) -> Float[Array, "N"]:
     """Smooth union: where the distances differ by less than the width, the crease is filled."""
     h = np.maximum(width_m - np.abs(a - b), 0.0) / width_m
-    return np.minimum(a, b) - h * h * h * width_m / 6.0
+    union: Array = np.minimum(a, b) - h * h * h * width_m / 6.0
+    return union
 
 
 def carve(a: Float[Array, "N"], b: Float[Array, "N"], width_m: float) -> Float[Array, "N"]:
@@ -128,7 +130,7 @@ def both_sides(field: Field, points: Float[Array, "N 3"], width_m: float) -> Flo
 
 # Stations of a torso section: y, half width, front z, back z.
 _TORSO = [
-    (-0.120, 0.118, 0.058, -0.098),
+    (-0.120, 0.118, 0.052, -0.098),
     (-0.060, 0.162, 0.084, -0.124),
     (0.000, 0.167, 0.093, -0.127),
     (0.060, 0.154, 0.093, -0.116),
@@ -195,12 +197,12 @@ _FINGERS = [
 ]  # fmt: skip
 # y, half width, front z, back z.
 _FACE = [
-    (0.543, 0.026, 0.089, 0.042),
-    (0.556, 0.042, 0.094, 0.014),
+    (0.557, 0.037, 0.091, 0.014),
     (0.585, 0.056, 0.096, -0.014),
     (0.620, 0.063, 0.098, -0.028),
     (0.655, 0.067, 0.100, -0.040),
-    (0.690, 0.066, 0.098, -0.040),
+    (0.685, 0.066, 0.099, -0.040),
+    (0.712, 0.061, 0.092, -0.040),
 ]
 _NECK = [
     (0.460, 0.060, 0.014, -0.098),
@@ -235,11 +237,13 @@ def torso(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
 def head(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
     """Skull, face, ears: enough of a face to see where someone looks."""
     out = ellipsoid((0.0, 0.672, 0.002), (0.076, 0.092, 0.096))(points)
-    out = join(out, _upright(_FACE, 2.4)(points), 0.035)
+    out = join(out, _upright(_FACE, 2.4, 0.35)(points), 0.035)
+    out = join(out, ellipsoid((0.0, 0.558, 0.070), (0.029, 0.018, 0.026))(points), 0.02)
+    out = join(out, ellipsoid((0.0, 0.690, 0.034), (0.064, 0.064, 0.066))(points), 0.03)  # forehead
     sockets = both_sides(ellipsoid((0.033, 0.651, 0.108), (0.019, 0.011, 0.014)), points, 0.004)
     out = carve(out, sockets, 0.022)
     out = join(out, cone((0.0, 0.660, 0.094), (0.0, 0.624, 0.109), 0.007, 0.0115)(points), 0.016)
-    out = join(out, ellipsoid((0.0, 0.584, 0.089), (0.021, 0.008, 0.009))(points), 0.014)
+    out = join(out, ellipsoid((0.0, 0.585, 0.0885), (0.021, 0.007, 0.008))(points), 0.014)
     ears = both_sides(ellipsoid((0.074, 0.638, -0.012), (0.009, 0.031, 0.018)), points, 0.004)
     return join(out, ears, 0.010)
 
@@ -270,6 +274,6 @@ PARTS: dict[str, Field] = {"torso": torso, "head": head, "arm": arm, "leg": leg}
 
 def body_distance(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
     """Signed distance to the skin, negative inside, metres."""
-    out = join(torso(points), both_sides(leg, points, 0.012), 0.06)
+    out = join(torso(points), both_sides(leg, points, 0.012), 0.068)
     out = join(out, both_sides(arm, points, 0.01), 0.045)
     return join(out, head(points), 0.030)

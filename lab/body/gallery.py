@@ -69,7 +69,8 @@ def write_gallery(body: BodyData, folder: Path) -> Iterator[Path]:
             torch.zeros(3),
         )
         vertices: Array = out.vertices_m.detach().numpy().astype(np.float64)
-        return vertices - (0.0, vertices[:, 1].min(), 0.0)
+        standing: Array = vertices - (0.0, vertices[:, 1].min(), 0.0)
+        return standing
 
     def shot(vertices: Array, turn: float, half: float, low: float, high: float) -> UInt8[Array, "H W 3"]:
         return render(vertices, body.faces, turn, (-half, low), (half, high), 520)

@@ -33,11 +33,12 @@ def wanted_edge_m(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
     x, y, _ = points.T
 
     def near(distance: Array, fine: float, growth: float = 0.25) -> Array:
-        return fine + growth * np.maximum(distance, 0.0)
+        length: Array = fine + growth * np.maximum(distance, 0.0)
+        return length
 
     face = np.linalg.norm(points - (0.0, 0.605, 0.100), axis=1) - 0.062
     ear = np.linalg.norm(points - (0.076, 0.638, -0.012), axis=1) - 0.03
-    return np.minimum.reduce(
+    wanted: Array = np.minimum.reduce(
         [
             np.full(len(points), COARSE_M),
             near(face, 0.0085, 0.12),
@@ -47,6 +48,7 @@ def wanted_edge_m(points: Float[Array, "N 3"]) -> Float[Array, "N"]:
             near(y - (SOLE_Y_M + 0.05), 0.0135, 0.12),
         ]
     )
+    return wanted
 
 
 def make_template() -> Template:

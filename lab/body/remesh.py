@@ -77,7 +77,8 @@ def relax(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Float[Arra
     move = total / weight[:, None] - vertices
     move -= (move * normals).sum(1, keepdims=True) * normals
     move[on_plane] = 0.0  # the rim keeps its spacing: its neighbours lie on one side only
-    return vertices + 0.6 * move
+    moved: Array = vertices + 0.6 * move
+    return moved
 
 
 class _HalfMesh:
@@ -86,7 +87,7 @@ class _HalfMesh:
     def __init__(
         self, vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"], wanted: Float[Array, "V"]
     ) -> None:
-        self.at = [tuple(v) for v in vertices.tolist()]
+        self.at: list[tuple[float, ...]] = [tuple(v) for v in vertices.tolist()]
         self.wanted: list[float] = wanted.tolist()
         self.faces: dict[int, tuple[int, int, int]] = dict(enumerate(map(tuple, faces.tolist())))
         self.around: list[set[int]] = [set() for _ in self.at]
@@ -139,7 +140,7 @@ class _HalfMesh:
             return False
         if self.on_plane(a) == self.on_plane(b):
             x, y, z = ((p + q) / 2 for p, q in zip(self.at[a], self.at[b], strict=True))
-            place = (x, y, z)
+            place: tuple[float, ...] = (x, y, z)
         else:
             place = self.at[a] if self.on_plane(a) else self.at[b]
         for vertex in (a, b):

@@ -85,7 +85,8 @@ def skinning_weights(template: Template, joints: Float[Array, "24 3"]) -> Float[
     weights *= _own_side(template.vertices)
     cut = np.sort(weights, axis=1)[:, -INFLUENCES - 1][:, None]
     weights = np.maximum(weights - np.maximum(cut, LEAST), 0.0)
-    return weights / weights.sum(1, keepdims=True)
+    normed: Array = weights / weights.sum(1, keepdims=True)
+    return normed
 
 
 def _own_side(vertices: Float[Array, "V 3"]) -> Float[Array, "V 24"]:
@@ -130,7 +131,8 @@ def _nearest_bones(
 def _to_segment(points: Float[Array, "N 3"], start: Array, end: Array) -> Float[Array, "N"]:
     axis = end - start
     s = np.clip((points - start) @ axis / (axis @ axis), 0.0, 1.0)
-    return np.linalg.norm(points - start - s[:, None] * axis, axis=1)
+    away: Array = np.linalg.norm(points - start - s[:, None] * axis, axis=1)
+    return away
 
 
 def cotangent_laplacian(
@@ -186,4 +188,5 @@ def joint_regressor(
         kkt = np.block([[normal, exact.T], [exact, np.zeros((4, 4))]])
         change = np.linalg.solve(kkt, np.concatenate([close.T @ off_close, off_exact]))[: len(rows)]
         regressor[joint, rows] = smooth + change
-    return (regressor + regressor[mirror_joints()][:, template.mirror]) / 2
+    even: Array = (regressor + regressor[mirror_joints()][:, template.mirror]) / 2
+    return even
