@@ -35,33 +35,33 @@ Array = np.ndarray
 class CalibrateConfig(StageConfig):
     """Self-calibration from upright people."""
 
-    focal_px: float | None = Field(None, gt=10.0)
+    focal_px: float | None = Field(default=None, gt=10.0)
     """Focal length where it is known, pixels; null: estimated."""
-    fov_deg: float | None = Field(None, gt=1.0, lt=170.0)
+    fov_deg: float | None = Field(default=None, gt=1.0, lt=170.0)
     """Horizontal field of view where it is known (instead of focal_px), degrees."""
-    camera_height_m: float | None = Field(None, gt=0.3, lt=1000.0)
+    camera_height_m: float | None = Field(default=None, gt=0.3, lt=1000.0)
     """Height of the camera over the ground where it is known, metres; it then sets the scale."""
-    stature_m: float = Field(STATURE_M, ge=0.8, le=2.2)
+    stature_m: float = Field(default=STATURE_M, ge=0.8, le=2.2)
     """Mean stature of the people in view, metres; it sets the scale unless the camera height is given."""
-    min_uprights: int = Field(60, ge=8)
+    min_uprights: int = Field(default=60, ge=8)
     """Upright observations before a first estimate."""
-    min_people: int = Field(8, ge=3)
+    min_people: int = Field(default=8, ge=3)
     """Different people (or places) they must come from."""
-    min_confidence: float = Field(0.4, ge=0.0, le=1.0)
+    min_confidence: float = Field(default=0.4, ge=0.0, le=1.0)
     """Of every shoulder, hip, knee and ankle of an upright person."""
-    max_focal_share: float = Field(0.12, gt=0.0)
+    max_focal_share: float = Field(default=0.12, gt=0.0)
     """Refuse while the focal length's sigma is a larger share of it."""
-    max_normal_deg: float = Field(3.0, gt=0.0)
+    max_normal_deg: float = Field(default=3.0, gt=0.0)
     """Refuse while the normal's sigma is larger, degrees."""
-    max_height_share: float = Field(0.15, gt=0.0)
+    max_height_share: float = Field(default=0.15, gt=0.0)
     """Refuse while the camera height's sigma is a larger share of it."""
-    bootstrap_samples: int = Field(40, ge=8, le=1000)
+    bootstrap_samples: int = Field(default=40, ge=8, le=1000)
     """Resamples of the people behind the confidence."""
-    person_gap_s: float = Field(0.4, ge=0.0)
+    person_gap_s: float = Field(default=0.4, ge=0.0)
     """One person gives an upright at most this often, seconds."""
-    uprights_per_cell: int = Field(24, ge=1)
+    uprights_per_cell: int = Field(default=24, ge=1)
     """Uprights kept in each of the picture's 16 x 16 cells."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Of the resampling; the same input and seed give the same calibration."""
 
 

@@ -61,7 +61,7 @@ within two sigma. Worth little against a hundred rods (a tele lens of 15 degrees
 keeps the first ten people of a nearly level camera from being anything."""
 
 _STEPS = 30
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-5  # of a relative parameter
 _DAMPING = 1e-3  # focal and tilt are nearly one direction for a level camera
 _LARGEST = 0.2  # of a step: 20 % of the focal length, 11 degrees of tilt; the weights must follow
 
@@ -119,17 +119,6 @@ def _identities(person: Int[Array, "N"]) -> Int[Array, "N"]:
     return np.where(person >= 0, person, -1 - np.arange(len(person)))
 
 
-def _project_top(
-    bottom: Float[Array, "N 2"], f: float, normal: Float[Array, "3"], rho: float
-) -> tuple[Float[Array, "N 2"], Float[Array, "N 3"]]:
-    """Predicted tops (pixels from the centre) and their 3D points in rod lengths."""
-    r_b = np.concatenate([bottom / f, np.ones((len(bottom), 1))], axis=1)
-    slope = np.minimum(r_b @ normal, -1e-5)
-    point = -rho * r_b / slope[:, None] + normal
-    depth = np.maximum(point[:, 2:], 1e-6)
-    return f * point[:, :2] / depth, point
-
-
 def _normal_equations(
     top: Float[Array, "N 2"],
     bottom: Float[Array, "N 2"],
@@ -140,43 +129,48 @@ def _normal_equations(
     noise: RodNoise,
 ) -> tuple[Float[Array, "4 4"], Float[Array, "4"]]:
     """Hessian and right side of the four parameters with statures eliminated."""
-    e1, e2 = tangents(at.normal_cam)
-    q, point = _project_top(bottom, at.focal_px, at.normal_cam, at.rho)
-    depth = np.maximum(point[:, 2], 1e-6)
+    f, normal = at.focal_px, at.normal_cam
+    e1, e2 = tangents(normal)
+    r_b = np.concatenate([bottom / f, np.ones((len(bottom), 1))], axis=1)
+    slope = np.minimum(r_b @ normal, -1e-5)[:, None]
+    g = -r_b / slope
+    point = at.rho * g + normal
+    depth = np.maximum(point[:, 2:], 1e-6)
+    q = f * point[:, :2] / depth
 
-    def moved(direction: Float[Array, "3"]) -> Float[Array, "N 2"]:
-        """dq for a move of the top in space."""
-        along = at.focal_px * direction[:2] - q * direction[2]
-        return np.asarray(along / depth[:, None])
+    # how the top moves in space with log f, the two tilts, log rho; then with stature and lean
+    r_f = np.concatenate([-bottom / f, np.zeros((len(bottom), 1))], axis=1)
+    by_focal = at.rho * (-r_f / slope - g * (r_f @ normal)[:, None] / slope)
+    tilts = [e - at.rho * g * (r_b @ e)[:, None] / slope for e in (e1, e2)]
+    unit = np.ones_like(point)
+    moves = np.stack([by_focal, *tilts, at.rho * g, normal * unit, e1 * unit, e2 * unit])
+    dq = (f * moves[..., :2] - q * moves[..., 2:]) / depth
+    dq[0] += q
+    stature = dq[4]
+    spread = dq[4:] * np.array([noise.stride, noise.lean_rad, noise.lean_rad])[:, None, None]
+    C = np.einsum("kni,knj->nij", spread, spread) + (sigma_px**2)[:, None, None] * np.eye(2)
+    white = _whitened(C, np.concatenate([dq[:4], stature[None], (top - q)[None]]))
+    J, u, residual = white[:4], white[4], white[5]
 
-    stature, lean1, lean2 = moved(at.normal_cam), moved(e1), moved(e2)
-    C = (sigma_px**2)[:, None, None] * np.eye(2)
-    for column, sigma in ((stature, noise.stride), (lean1, noise.lean_rad), (lean2, noise.lean_rad)):
-        C = C + sigma**2 * np.einsum("ni,nj->nij", column, column)
-    W = np.linalg.inv(C)
-    J = np.stack([_numeric(bottom, at, k, q) for k in range(4)], axis=-1)
-    residual = top - q
-
+    along, push = np.einsum("ni,ni->n", u, u), np.einsum("ni,ni->n", u, residual)
     s = np.zeros(int(who.max()) + 1)
     weight = weights
     for _ in range(3):  # statures and weights settle together
-        left = residual - s[who, None] * stature
-        chi2 = np.einsum("ni,nij,nj->n", left, W, left)
+        chi2 = np.sum((residual - s[who, None] * u) ** 2, axis=1)
         weight = weights * (noise.student_dof + 2.0) / (noise.student_dof + chi2)
-        h_s = np.bincount(who, weight * np.einsum("ni,nij,nj->n", stature, W, stature)) + noise.stature**-2
-        s = np.bincount(who, weight * np.einsum("ni,nij,nj->n", stature, W, residual)) / h_s
-    H = np.einsum("n,nia,nij,njb->ab", weight, J, W, J)
-    b = np.einsum("n,nia,nij,nj->a", weight, J, W, residual)
-    cross = np.stack([np.bincount(who, c) for c in np.einsum("n,nia,nij,nj->an", weight, J, W, stature)])
-    H = H - np.einsum("ap,bp,p->ab", cross, cross, 1.0 / h_s)
-    return H, b - cross @ s
+        h_s = np.bincount(who, weight * along) + noise.stature**-2
+        s = np.bincount(who, weight * push) / h_s
+    flat = J.reshape(4, -1)
+    weighted = flat * np.repeat(weight, 2)
+    cross = np.stack([np.bincount(who, weight * np.sum(each * u, axis=1)) for each in J])
+    H = weighted @ flat.T - (cross / h_s) @ cross.T
+    return H, weighted @ residual.ravel() - cross @ s
 
 
-def _numeric(
-    bottom: Float[Array, "N 2"], at: Geometry, k: int, q: Float[Array, "N 2"]
-) -> Float[Array, "N 2"]:
-    """dq / d parameter k by a forward difference (1e-6 of a relative parameter: eight digits are left)."""
-    x = np.zeros(4)
-    x[k] = 1e-6
-    near = _step(at, x)
-    return np.asarray((_project_top(bottom, near.focal_px, near.normal_cam, near.rho)[0] - q) / 1e-6)
+def _whitened(C: Float[Array, "N 2 2"], v: Float[Array, "K N 2"]) -> Float[Array, "K N 2"]:
+    """L^-1 v with C = L L^T, in closed form."""
+    l11 = np.sqrt(C[:, 0, 0])
+    l21 = C[:, 1, 0] / l11
+    l22 = np.sqrt(C[:, 1, 1] - l21**2)
+    first = v[..., 0] / l11
+    return np.stack([first, (v[..., 1] - l21 * first) / l22], axis=-1)

@@ -19,10 +19,11 @@ from jaxtyping import Float, Int
 from ..camera import CameraModel
 from ..errors import CalibrationError
 from ..ground import Ground
+from ..hvip import STATURE_M
 from .focal_scan import FocalScan, scan_focal
 from .outcome import CalibrationConfidence, Refusal
 from .refine import Geometry, RodNoise, refine
-from .uprights import STATURE_M, Uprights, rod_length_m
+from .uprights import Uprights, rod_length_m
 from .vanishing import vertical_vanishing_point
 from .world import camera_height_m, camera_over_ground, ground_with, plane_in_world
 
