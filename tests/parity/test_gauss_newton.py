@@ -11,7 +11,15 @@ import torch
 from crowdstream.kernels.body.keypoints import coco_keypoints_np
 from crowdstream.kernels.body.kinematics import forward_kinematics_np
 from crowdstream.kernels.camera import CameraModel
-from crowdstream.kernels.fused.arrays import NUM_BETAS, NUM_FACE, NUM_JOINTS, NUM_ROT, NUM_ROWS, workspace
+from crowdstream.kernels.fused.arrays import (
+    NUM_BETAS,
+    NUM_FACE,
+    NUM_JOINTS,
+    NUM_ROT,
+    NUM_ROWS,
+    FusedBudget,
+    workspace,
+)
 from crowdstream.kernels.fused.gauss_newton import conjugate_gradients, gradient
 from crowdstream.kernels.fused.kinematics import forward
 from crowdstream.kernels.fused.preconditioner import assemble, precondition, preconditioner, refactor
@@ -121,71 +129,84 @@ def make_setting(seed: int = 0, height: float = 0.0, **config: float) -> Setting
 
 
 def _pose(base: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    pose = np.zeros((T, 24, 3))
-    pose[:, :NUM_JOINTS] = rows[:NUM_ROT].T.reshape(T, NUM_JOINTS, 3)
-    turned = rotvec_to_rotmat_np(pose[:, 0]) @ base.T.reshape(T, 3, 3)
-    pose[:, 0] = rotmat_to_rotvec_np(turned)
+    """(..., 69, T) -> (..., T, 24, 3)."""
+    batch = rows.shape[:-2]
+    pose = np.zeros((*batch, T, 24, 3))
+    pose[..., :NUM_JOINTS, :] = np.moveaxis(rows[..., :NUM_ROT, :], -1, -2).reshape(*batch, T, NUM_JOINTS, 3)
+    turned = rotvec_to_rotmat_np(pose[..., 0, :]) @ base.T.reshape(T, 3, 3)
+    pose[..., 0, :] = rotmat_to_rotvec_np(turned)
     return pose
 
 
 def _keypoints(base, rows, betas, origin, body, cameras):
-    transl = rows[NUM_ROT:].T + origin
+    """Pixels (C, ..., T, 17, 2), joints (..., T, 24, 3), rotations."""
+    transl = np.moveaxis(rows[..., NUM_ROT:, :], -1, -2) + origin
     joints, rotmats = forward_kinematics_np(
-        _pose(base, rows), betas, transl, body.joint_template_m, body.joint_shapedirs_m
+        _pose(base, rows), betas[..., None, :], transl, body.joint_template_m, body.joint_shapedirs_m
     )
     return np.stack([c.project(coco_keypoints_np(joints, rotmats)) for c in cameras]), joints, rotmats
 
 
 def twin_residuals(s: Setting, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Residual vectors by term, before any robust weight, of a state laid end to end (rows, betas)."""
-    rows, betas = x[: NUM_ROWS * T].reshape(NUM_ROWS, T), x[NUM_ROWS * T :]
+    """Residual vectors by term, before any robust weight, of states (..., 69 T + 10) laid end to end."""
+    batch = x.shape[:-1]
+    rows, betas = x[..., : NUM_ROWS * T].reshape(*batch, NUM_ROWS, T), x[..., NUM_ROWS * T :]
     p, lam = s.problem, s.lam
     px, joints, rotmats = _keypoints(s.base, rows, betas, s.origin, s.body, p.cameras)
-    size = (p.box_px[..., 2:] - p.box_px[..., :2]).max(-1)[:, 0].astype(np.float64)
-    conf = p.confidence[:, 0].astype(np.float64) * np.where(np.arange(17) < 5, s.config.face_weight, 1.0)
-    out = {
-        "E_2D": np.sqrt(float(lam.reprojection) * conf)[..., None]
-        * (px - p.keypoints_px[:, 0])
-        / size[..., None, None]
-    }
-    torso = joints[:, [1, 2, 16, 17]].mean(1)
+    wide = (C, *(1,) * len(batch), T)
+    size = (p.box_px[..., 2:] - p.box_px[..., :2]).max(-1)[:, 0].astype(np.float64).reshape(*wide, 1, 1)
+    conf = _confidence(s).reshape(*wide, 17, 1)
+    seen = p.keypoints_px[:, 0].reshape(*wide, 17, 2)
+    torso = joints[..., [1, 2, 16, 17], :].mean(-2)
     foot = np.stack([c.project(torso * (1, 1, 0)) for c in p.cameras])
-    out["E_hvip2D"] = np.sqrt(float(lam.hvip)) * (foot - p.hvip_px[:, 0]) / p.hvip_sigma_px[:, 0, :, None]
     points = []
     for j, offset, dirs in list(zip(*s.fused[2:], strict=True))[NUM_FACE:]:
-        points.append(joints[:, j] + rotmats[:, j] @ (offset.astype(np.float64) + dirs @ betas))
+        own = offset.astype(np.float64) + np.einsum("ck,...k->...c", dirs, betas)
+        points.append(joints[..., j, :] + np.einsum("...tij,...j->...ti", rotmats[..., j, :, :], own))
     heights = np.array(points)[..., 2]
     tau = float(lam.contact_softness_m)
-    low = -tau * np.log(np.exp(-(heights - heights.min(0)) / tau).mean(0)) + heights.min(0)
-    out["low"] = np.sqrt(float(lam.contact)) * low
-    out["sunk"] = np.sqrt(float(lam.contact)) * np.minimum(heights, 0)
-    out["E_t-trans"] = np.sqrt(float(lam.trans_acceleration)) * np.diff(rows[NUM_ROT:], n=2, axis=1)
-    out["E_t-pose"] = np.concatenate([
-        np.sqrt(float(lam.pose_acceleration)) * np.diff(joints[:, :NUM_JOINTS], n=2, axis=0).ravel(),
-        np.sqrt(float(lam.pose_velocity)) * np.diff(joints[:, :NUM_JOINTS], n=1, axis=0).ravel(),
-    ])  # fmt: skip
+    low = heights.min(0) - tau * np.log(np.exp(-(heights - heights.min(0)) / tau).mean(0))
     half = np.linalg.cholesky(s.gauss.precision.astype(np.float64) * float(lam.pose)).T
-    out["E_pose"] = half @ (rows[3:NUM_ROT] - s.gauss.mean[:, None])
-    out["E_shape"] = np.sqrt(float(lam.shape)) * betas
     weight = np.sqrt(s.views.track_weight[0].astype(np.float64) * float(lam.track))[:, None]
-    out["track"] = weight * (torso[:, :2] - p.track_m[0, :, :2])
-    out["upright"] = np.sqrt(float(lam.upright)) * rotmats[:, 0, :2, 1]
-    return out
+    body = joints[..., :NUM_JOINTS, :]
+    out = {
+        "E_2D": np.sqrt(float(lam.reprojection) * conf) * (px - seen) / size,
+        "E_hvip2D": np.sqrt(float(lam.hvip))
+        * (foot - p.hvip_px[:, 0].reshape(*wide, 2))
+        / p.hvip_sigma_px[:, 0].reshape(*wide, 1),
+        "low": np.sqrt(float(lam.contact)) * low,
+        "sunk": np.sqrt(float(lam.contact)) * np.minimum(heights, 0),
+        "E_t-trans": np.sqrt(float(lam.trans_acceleration)) * np.diff(rows[..., NUM_ROT:, :], n=2, axis=-1),
+        "acceleration": np.sqrt(float(lam.pose_acceleration)) * np.diff(body, n=2, axis=-3),
+        "velocity": np.sqrt(float(lam.pose_velocity)) * np.diff(body, n=1, axis=-3),
+        "E_pose": half @ (rows[..., 3:NUM_ROT, :] - s.gauss.mean[:, None]),
+        "E_shape": np.sqrt(float(lam.shape)) * betas,
+        "track": weight * (torso[..., :2] - p.track_m[0, :, :2]),
+        "upright": np.sqrt(float(lam.upright)) * rotmats[..., 0, :2, 1],
+    }
+    lead = {"E_2D": 1, "E_hvip2D": 1, "sunk": 1}  # axes before the batch: cameras, points
+    return {k: np.moveaxis(v, range(lead.get(k, 0)), range(-lead.get(k, 0), 0)) for k, v in out.items()}
+
+
+def _confidence(s: Setting) -> np.ndarray:
+    return s.problem.confidence[:, 0].astype(np.float64) * np.where(
+        np.arange(17) < 5, s.config.face_weight, 1.0
+    )
 
 
 def robust_weights(s: Setting, r: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """rho'(e) of every residual of the robust terms, at the state of r."""
     lam = s.lam
-    conf = s.problem.confidence[:, 0] * np.where(np.arange(17) < 5, s.config.face_weight, 1.0)
-    e = (r["E_2D"] ** 2).sum(-1) / np.maximum(conf * float(lam.reprojection), 1e-12)
+    conf = np.moveaxis(_confidence(s), 0, -1)  # (T, 17, C)
+    e = (r["E_2D"] ** 2).sum(-2) / np.maximum(conf * float(lam.reprojection), 1e-12)
     s2 = float(lam.reprojection_scale) ** 2
-    h = (r["E_hvip2D"] ** 2).sum(-1) / float(lam.hvip)
+    h = (r["E_hvip2D"] ** 2).sum(-2) / float(lam.hvip)
     h2 = float(lam.hvip_scale) ** 2
     c2 = float(lam.contact_scale_m) ** 2
     low = r["low"] ** 2 / float(lam.contact)
     return {
-        "E_2D": np.repeat(((s2 / (s2 + e)) ** 2)[..., None], 2, -1),
-        "E_hvip2D": np.repeat(((h2 / (h2 + h)) ** 2)[..., None], 2, -1),
+        "E_2D": np.repeat(((s2 / (s2 + e)) ** 2)[..., None, :], 2, -2),
+        "E_hvip2D": np.repeat(((h2 / (h2 + h)) ** 2)[..., None, :], 2, -2),
         "low": np.where(r["low"] > 0, (c2 / (c2 + low)) ** 2, 1.0),
     }
 
@@ -195,6 +216,7 @@ def twin_terms(s: Setting, r: dict[str, np.ndarray]) -> dict[str, float]:
     root = {k: np.sqrt(w) for k, w in robust_weights(s, r).items()}  # k = s^2/(s^2+e); energy k e
     value = {k: float((root.get(k, 1.0) * v**2).sum()) for k, v in r.items()}
     value["E_contact"] = value.pop("low") + value.pop("sunk")
+    value["E_t-pose"] = value.pop("acceleration") + value.pop("velocity")
     return value
 
 
@@ -203,15 +225,15 @@ def dense(s: Setting) -> tuple[np.ndarray, np.ndarray]:
     x = np.concatenate([s.rows.ravel(), s.betas])
     r0 = twin_residuals(s, x)
     weights = robust_weights(s, r0)
-    flat = lambda r: np.concatenate([np.asarray(v).ravel() for v in r.values()])  # noqa: E731
     w = np.concatenate([np.broadcast_to(weights.get(k, 1.0), np.shape(v)).ravel() for k, v in r0.items()])
-    J = np.empty((len(w), len(x)))
     step = 1e-6
-    for i in range(len(x)):
-        e = np.zeros(len(x))
-        e[i] = step
-        J[:, i] = (flat(twin_residuals(s, x + e)) - flat(twin_residuals(s, x - e))) / (2 * step)
-    return J.T @ (w * flat(r0)), J.T @ (w[:, None] * J)
+
+    def flat(states: np.ndarray) -> np.ndarray:
+        batch = states.shape[:-1]
+        return np.concatenate([v.reshape(*batch, -1) for v in twin_residuals(s, states).values()], -1)
+
+    J = ((flat(x + step * np.eye(len(x))) - flat(x - step * np.eye(len(x)))) / (2 * step)).T
+    return J.T @ (w * flat(x)), J.T @ (w[:, None] * J)
 
 
 @pytest.fixture(scope="module", params=[{"height": 0.95}, {"height": 0.85, "joint_velocity_sigma_m": 0.05}])
@@ -262,8 +284,6 @@ def test_conjugate_gradients_reach_the_dense_step(linearised):
     assemble(s.fused, s.gauss, s.lam, f(0), s.ws, pc)
     refactor(mu, pc)
     dx, dxb = np.zeros((NUM_ROWS, T), f), np.zeros(NUM_BETAS, f)
-    from crowdstream.kernels.fused.arrays import FusedBudget
-
     conjugate_gradients(
         0, s.fused, s.gauss, s.views, s.lam, f(0), FusedBudget(1, 400, f(1e-4), f(0), mu), mu, s.ws, pc,
         g, gb, dx, dxb, np.zeros((4, NUM_ROWS, T), f), np.zeros((4, NUM_BETAS), f),
