@@ -13,10 +13,9 @@ from pathlib import Path
 
 from ...stream.wire.client import Reconnect, subscribe
 from ...stream.wire.codec import decode, encode
-from ...stream.wire.conversation import Gap
 from ...stream.wire.hub import Hub, HubLimits
 from ...stream.wire.log import LogReader, LogWriter
-from ...stream.wire.messages import Message
+from ...stream.wire.messages import Gap, Message
 from ...stream.wire.server import Address, ServerSettings, WireServer
 from ...stream.wire.tiers import Stamp, live_message, live_record, window_messages, window_record
 from .metric import Direction, Metric

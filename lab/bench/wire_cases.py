@@ -82,7 +82,7 @@ def walkers_window(
     t_ns = np.round(slots * 1e9 / MODEL_RATE_HZ).astype(np.int64)
     ids = np.arange(1, people + 1)
     ground = np.stack([place_m(int(p), t_ns) for p in ids]) if people else np.zeros((0, frames, 3))
-    ground = ground + [0.0, shift_m, 0.0]
+    ground = ground + np.array([0.0, shift_m, 0.0])
     u = (slots * 0.04) % 2.0 - 1.0
     wave = (4.0 * u * (1.0 - np.abs(u)))[
         None, :, None, None
@@ -100,7 +100,7 @@ def walkers_window(
         person_ids=ids.astype(np.int64),
         pose_rotvec=pose.astype(f32),
         betas=(np.arange(10) / 8 * np.ones((people, 1))).astype(f32),
-        transl_m=(ground + [0.0, 0.0, 0.95]).astype(f32),
+        transl_m=(ground + np.array([0.0, 0.0, 0.95])).astype(f32),
         joints_m=(ground[:, :, None] + bones).astype(f32),
         ground_m=ground.astype(f32),
         confidence=np.full((people, frames), 0.875, f32),

@@ -99,9 +99,18 @@ def test_overlap_is_symmetric_bounded_and_one_for_itself(seed: int) -> None:
 
 def test_a_box_cut_at_the_feet_is_made_whole_downwards() -> None:
     expected = np.array([[100.0, 100.0, 120.0, 160.0]])
-    whole, cut = repair_cut(np.array([[101.0, 101.0, 121.0, 130.0]]), expected, 0.8, 0.6)
+    whole, cut = repair_cut(np.array([[101.0, 101.0, 121.0, 130.0]]), expected, 0.8, 0.6, (640, 480))
     np.testing.assert_allclose(whole, [[101.0, 101.0, 121.0, 161.0]])
     assert cut.all()
-    same, cut = repair_cut(expected + 2.0, expected, 0.8, 0.6)
+    same, cut = repair_cut(expected + 2.0, expected, 0.8, 0.6, (640, 480))
     np.testing.assert_allclose(same, expected + 2.0)
     assert not cut.any()
+
+
+def test_a_box_cut_by_the_border_goes_on_beyond_it() -> None:
+    """Whichever edge lies nearer to where it was expected."""
+    expected = np.array([[300.0, 430.0, 320.0, 480.0], [610.0, 100.0, 640.0, 160.0]])
+    seen = np.array([[300.0, 450.0, 320.0, 480.0], [630.0, 100.0, 640.0, 160.0]])
+    whole, cut = repair_cut(seen, expected, 0.8, 0.6, (640, 480))
+    np.testing.assert_allclose(whole, [[300.0, 450.0, 320.0, 500.0], [630.0, 100.0, 660.0, 160.0]])
+    assert cut.all()
