@@ -21,13 +21,19 @@ from ..kernels.ground import Ground
 from ..kernels.hvip import TORSO_HEIGHT_M, hvip_from_keypoints
 from ..kernels.tracking import plane_motion as motion
 from ..kernels.tracking.association import Side, Weights, match
-from ..kernels.tracking.boxes import from_foot_and_size, overlap_matrix, repair_cut, to_foot_and_size
+from ..kernels.tracking.boxes import (
+    BORDER_PX,
+    from_foot_and_size,
+    overlap_matrix,
+    repair_cut,
+    to_foot_and_size,
+)
 from ..kernels.tracking.carry import carry_boxes, surface_points
 from ..kernels.tracking.plane_motion import Motion
 from ..kernels.tracking.table import TrackTable
 from .records import Observation, TrackedFrame
 from .track_backfill import Backfill
-from .track_config import TrackConfig
+from .track_config import TrackConfig as TrackConfig
 
 Array = np.ndarray
 
@@ -39,9 +45,6 @@ _TORSO_FLOOR_M = 0.03
 """Gait moves the torso up and down by this much, however well its height is known."""
 _TORSO_CLIP_M = 0.25
 """Seen torso heights further off than this are errors of the pose."""
-
-_BORDER_PX = 2.0
-"""A box this near to the border of the picture may be cut by it."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,8 @@ class TrackingStage:
 
     def _pixel_speed(self, tracks: TrackTable) -> Float[Array, "M"]:
         """Spread of foot velocities in px/s: a person's height in the image is the scale."""
-        return self.config.speed_sigma_mps / self.config.stature_m * np.exp(tracks.size.state[:, 1])
+        scale = self.config.speed_sigma_mps / self.config.stature_m
+        return np.asarray(scale * np.exp(tracks.size.state[:, 1]))
 
     # --- observation and matching -----------------------------------------------------------------
 
@@ -216,6 +220,7 @@ class TrackingStage:
         appearance = appearance[keep] if len(appearance) else np.zeros((len(keep), 0))
         if self._geometry is None:
             position, covariance = self._measure_foot(boxes)
+            covariance = covariance + self._border_doubt(boxes)
         else:
             points = hvip_from_keypoints(*self._geometry, keypoints, confidence.astype(np.float64), boxes)
             position, covariance = points.position_m[:, :2], points.covariance_m2
@@ -235,6 +240,13 @@ class TrackingStage:
         foot, log_size = to_foot_and_size(boxes_px)
         sigma = 0.5 + self.config.box_noise_share * np.exp(log_size[:, 1])
         return foot, (sigma**2)[:, None, None] * np.eye(2)
+
+    def _border_doubt(self, boxes_px: Float[Array, "N 4"]) -> Float[Array, "N 2 2"]:
+        """Variance that the foot of a box has because the border of the picture cuts it: half its size."""
+        size = boxes_px[:, 2:] - boxes_px[:, :2]
+        far = boxes_px[:, 2:] >= np.array(self.size_px, np.float64) - BORDER_PX
+        cut = far | np.stack([boxes_px[:, 0] <= BORDER_PX, np.zeros(len(size), bool)], axis=-1)
+        return np.asarray(np.where(cut, 0.25 * size**2, 0.0)[:, :, None] * np.eye(2))
 
     def _match(self, seen: _Seen, t_ns: int) -> Int[Array, "P 2"]:
         """Two rounds (BYTE): high scores with everybody, then low scores with the rest of those seen lately."""
@@ -273,7 +285,9 @@ class TrackingStage:
         rows, found = pairs[:, 0], pairs[:, 1]
         if len(rows) == 0:
             return np.zeros((0, 4))
-        boxes, cut = repair_cut(seen.boxes_px[found], _boxes(tracks)[rows], c.cut_height, c.cut_width)
+        boxes, cut = repair_cut(
+            seen.boxes_px[found], _boxes(tracks)[rows], c.cut_height, c.cut_width, self.size_px
+        )
         foot_px, foot_cov = self._measure_foot(boxes)
         # a cut box says little of the size: it may also be a person who bends down, so it says something
         _, log_size = to_foot_and_size(seen.boxes_px[found])
@@ -415,8 +429,8 @@ class TrackingStage:
     def _inside(self, tracks: TrackTable) -> Bool[Array, "M"]:
         """The box is wholly in the picture: who vanishes while crossing its border has left, not been hidden."""
         boxes = _boxes(tracks)
-        far = np.array(self.size_px, np.float64) - _BORDER_PX
-        return np.asarray(((boxes[:, :2] >= _BORDER_PX) & (boxes[:, 2:] <= far)).all(axis=1))
+        far = np.array(self.size_px, np.float64) - BORDER_PX
+        return np.asarray(((boxes[:, :2] >= BORDER_PX) & (boxes[:, 2:] <= far)).all(axis=1))
 
     def _note_ended(self, gone: TrackTable) -> None:
         place = gone.foot if self._geometry is None else gone.plane

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -100,7 +101,8 @@ class Backfill:
 
 def take_rows(frame: TrackedFrame, rows: Int[Array, "R"]) -> TrackedFrame:
     """The frame with some of its rows."""
-    return replace(frame, drops={}, **{name: getattr(frame, name)[rows] for name in _ROWS})
+    columns: dict[str, Any] = {name: getattr(frame, name)[rows] for name in _ROWS}
+    return replace(frame, drops={}, **columns)
 
 
 def join_rows(parts: list[TrackedFrame]) -> TrackedFrame:
@@ -108,7 +110,8 @@ def join_rows(parts: list[TrackedFrame]) -> TrackedFrame:
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ROWS}
     _, last = np.unique(joined["person_ids"][::-1], return_index=True)
     keep = len(joined["person_ids"]) - 1 - last
-    return replace(parts[0], **{name: value[keep] for name, value in joined.items()})
+    columns: dict[str, Any] = {name: value[keep] for name, value in joined.items()}
+    return replace(parts[0], **columns)
 
 
 def merge_backfill(frame: TrackedFrame, late: TrackedFrame) -> TrackedFrame:

@@ -125,18 +125,18 @@ def inverse_2x2(matrix: Float[Array, "M 2 2"]) -> Float[Array, "M 2 2"]:
     out = np.empty_like(matrix)
     out[:, 0, 0], out[:, 1, 1] = matrix[:, 1, 1], matrix[:, 0, 0]
     out[:, 0, 1], out[:, 1, 0] = -matrix[:, 0, 1], -matrix[:, 1, 0]
-    return out / determinant_2x2(matrix)[:, None, None]
+    return np.asarray(out / determinant_2x2(matrix)[:, None, None])
 
 
 def determinant_2x2(matrix: Float[Array, "M 2 2"]) -> Float[Array, "M"]:
-    return matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0]
+    return np.asarray(matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0])
 
 
 def spread(matrix: Float[Array, "M 2 2"]) -> Float[Array, "M"]:
     """Square root of the larger eigenvalue: the half axis of the one-sigma ellipse."""
     half = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1])
     gap = np.sqrt((0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])) ** 2 + matrix[:, 0, 1] * matrix[:, 1, 0])
-    return np.sqrt(np.maximum(half + gap, 0.0))
+    return np.asarray(np.sqrt(np.maximum(half + gap, 0.0)))
 
 
 def correlated_noise_factor(dt_s: float, memory_s: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -53,21 +54,27 @@ class TrackTable:
         return len(self.person_ids)
 
     def take(self, rows: Int[Array, "R"] | Bool[Array, "M"]) -> TrackTable:
-        return TrackTable(**{
-            f.name: v.take(rows) if isinstance(v := getattr(self, f.name), Motion) else v[rows]
-            for f in fields(self)
-        })  # fmt: skip
+        columns: dict[str, Any] = {
+            name: value.take(rows) if isinstance(value, Motion) else value[rows]
+            for name, value in self._columns().items()
+        }
+        return TrackTable(**columns)
 
     def joined(self, other: TrackTable) -> TrackTable:
-        return TrackTable(**{
-            f.name: v.joined(getattr(other, f.name)) if isinstance(v := getattr(self, f.name), Motion)
-            else np.concatenate([v, getattr(other, f.name)])
-            for f in fields(self)
-        })  # fmt: skip
+        theirs = other._columns()
+        columns: dict[str, Any] = {
+            name: value.joined(theirs[name]) if isinstance(value, Motion)
+            else np.concatenate([value, theirs[name]])
+            for name, value in self._columns().items()
+        }  # fmt: skip
+        return TrackTable(**columns)
+
+    def _columns(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def put(self, rows: Int[Array, "R"], **columns: Array | Motion) -> TrackTable:
         """A copy with some rows of some columns replaced."""
-        changed: dict[str, Array | Motion] = {}
+        changed: dict[str, Any] = {}
         for name, value in columns.items():
             old = getattr(self, name)
             if isinstance(old, Motion):
@@ -77,7 +84,7 @@ class TrackTable:
                 new = old.copy()
                 new[rows] = value
                 changed[name] = new
-        return replace(self, **changed)  # type: ignore[arg-type]
+        return replace(self, **changed)
 
     @staticmethod
     def empty(appearance_size: int = 0) -> TrackTable:
