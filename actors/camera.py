@@ -11,10 +11,15 @@ from dataclasses import dataclass
 
 from ..stream.clock import WallClock
 from ..stream.records import Frame
-from ..stream.ring import FrameRing, SlotToken
+from ..stream.ring import FrameRing, RingError, SlotToken, sweep
 from ..stream.sources import DropStale, KeepAll, Source, open_source, paced
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
+
+
+_SLOT_WAIT_S = 0.005
+_SLOT_WAITS = 12_000
+"""A minute: longer than any perception of one batch takes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class CameraWorker:
         self._frames = iter(source)
         if ring_slots:
             width, height = source.size_px
-            self._ring = FrameRing.create(slots=ring_slots, slot_bytes=width * height * 3)
+            sweep()  # rings of engines that were killed
+            self._ring = FrameRing(slot_bytes=width * height * 3, num_slots=ring_slots)
         return SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
 
     def next_batch(self, count: int) -> FrameBatch:
@@ -61,10 +67,21 @@ class CameraWorker:
         with self.watch.measure("decode"):
             for frame in self._frames:
                 arrivals.append(self._clock.now_ns())
-                frames.append(frame if self._ring is None else self._ring.put(frame))
+                frames.append(frame if self._ring is None else self._write(self._ring, frame))
                 if len(frames) == count:
                     return FrameBatch(tuple(frames), tuple(arrivals), ended=False)
         return FrameBatch(tuple(frames), tuple(arrivals), ended=True)
+
+    def _write(self, ring: FrameRing, frame: Frame) -> SlotToken:
+        """Put a frame into the ring; waits for perception to free a slot, and gives up on one that died."""
+        for _ in range(_SLOT_WAITS):
+            token = ring.write(frame)
+            if token is not None:
+                return token
+            self._clock.sleep(_SLOT_WAIT_S)
+        raise RingError(
+            f"no slot of {ring.num_slots} was freed within {_SLOT_WAITS * _SLOT_WAIT_S:.0f} s; perception is stuck or gone"
+        )
 
     def stop(self) -> dict[str, object]:
         """Close everything; what the source counted, and the seconds it took."""

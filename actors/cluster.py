@@ -15,6 +15,7 @@ import os
 import tempfile
 import time
 from collections import deque
+from dataclasses import fields
 from typing import Any
 
 import ray
@@ -24,14 +25,11 @@ from ..kernels.errors import CrowdstreamError
 from ..kernels.solve.problem import MODEL_RATE_HZ
 from ..stream.site import SiteOutput
 from .arrivals import Arrivals
-from .camera import CameraWorker, FrameBatch
-from .perception import PerceptionWorker
+from .camera import FrameBatch
 from .plan import EnginePlan, SourceInfo
-from .publisher import PublisherWorker
 from .runtime import Progress, RunHooks
-from .solver import SolverWorker
 from .summary import summarise
-from .tracking import TrackingWorker
+from .workers import Workers
 
 
 class EngineFault(CrowdstreamError):
@@ -42,13 +40,13 @@ _STOP_TIMEOUT_S = 20.0
 """A worker that does not answer `stop` by then is killed."""
 
 
-def run_ray(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
+def run_ray(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -> dict[str, Any]:
     """Run a plan on Ray: starts a private one-machine cluster, or joins `runtime.ray_address`."""
     owned = not ray.is_initialized()
     if owned:
         _init(plan)
     try:
-        return Supervisor(plan, hooks).run()
+        return Supervisor(plan, hooks, workers or Workers()).run()
     except RayTaskError as exc:
         cause = exc.cause if isinstance(exc.cause, CrowdstreamError) else None
         if cause is not None:
@@ -81,8 +79,8 @@ def _init(plan: EnginePlan) -> None:
 class Supervisor:
     """Owns the actors of one run; `run` is its life."""
 
-    def __init__(self, plan: EnginePlan, hooks: RunHooks) -> None:
-        self._plan, self._hooks = plan, hooks
+    def __init__(self, plan: EnginePlan, hooks: RunHooks, workers: Workers) -> None:
+        self._plan, self._hooks, self._workers = plan, hooks, workers
         self._config = plan.config.runtime
         self._actors: dict[str, Any] = {}
         self._arrivals = Arrivals()
@@ -131,17 +129,15 @@ class Supervisor:
             "runtime_env": {"env_vars": variables},
         }
         plan = ray.put(self._plan)
-        for name, worker in (
-            ("camera", CameraWorker), ("perception", PerceptionWorker), ("tracking", TrackingWorker),
-            ("solver", SolverWorker), ("publisher", PublisherWorker),
-        ):  # fmt: skip
-            self._actors[name] = ray.remote(**options)(worker).remote(plan)
+        for field in fields(self._workers):
+            worker = getattr(self._workers, field.name)
+            self._actors[field.name] = ray.remote(**options)(worker).remote(plan)
 
     def _start(self) -> str:
         """Phase two: open the source, load networks, compile kernels, bind sockets; slow ones side by side."""
         actors = self._actors
-        loading = [actors["perception"].start.remote(), actors["solver"].start.remote()]
         self._info = info = ray.get(actors["camera"].start.remote(self._config.ring_slots))
+        loading = [actors["perception"].start.remote(info), actors["solver"].start.remote()]
         ray.get(actors["tracking"].start.remote(info))
         networks, _ = ray.get(loading)
         address = str(ray.get(actors["publisher"].start.remote(info)))

@@ -20,9 +20,12 @@ import cv2
 from .inline import run_inline
 from .plan import EnginePlan
 from .runtime import RunHooks, Runtime
+from .workers import Workers
 
 
-def run_engine(plan: EnginePlan, hooks: RunHooks | None = None) -> dict[str, Any]:
+def run_engine(
+    plan: EnginePlan, hooks: RunHooks | None = None, workers: Workers | None = None
+) -> dict[str, Any]:
     """Run to the end of the source, or until a signal; returns the summary.
 
     Raises:
@@ -32,7 +35,7 @@ def run_engine(plan: EnginePlan, hooks: RunHooks | None = None) -> dict[str, Any
     with _signals() as stopping:
         asked = hooks or RunHooks()
         both = replace(asked, stop_asked=lambda: stopping.is_set() or asked.stop_asked())
-        return _runtime(plan.config.runtime.kind)(plan, both)
+        return _runtime(plan.config.runtime.kind)(plan, both, workers)
 
 
 def _runtime(kind: str) -> Runtime:

@@ -14,20 +14,19 @@ from typing import Any
 from ..kernels.solve.problem import MODEL_RATE_HZ
 from ..stream.site import SiteOutput
 from .arrivals import Arrivals
-from .camera import CameraWorker
-from .perception import PerceptionWorker
 from .plan import EnginePlan
 from .publisher import PublisherWorker
 from .runtime import Progress, RunHooks
 from .solver import SolverWorker
 from .summary import summarise
-from .tracking import TrackingWorker
+from .workers import Workers
 
 
-def run_inline(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
+def run_inline(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -> dict[str, Any]:
     """Run a plan in this process."""
-    camera, perception, tracking = CameraWorker(plan), PerceptionWorker(plan), TrackingWorker(plan)
-    solver, publisher = SolverWorker(plan), PublisherWorker(plan)
+    chosen = workers or Workers()
+    camera, perception, tracking = chosen.camera(plan), chosen.perception(plan), chosen.tracking(plan)
+    solver, publisher = chosen.solver(plan), chosen.publisher(plan)
     reports: dict[str, dict[str, Any]] = {}
     arrivals = Arrivals()
     address = ""
@@ -35,8 +34,8 @@ def run_inline(plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]:
     first_ns = last_ns = None
     try:
         info = camera.start()
-        networks = perception.start()
         tracking.start(info)
+        networks = perception.start(info)
         solver.start()
         address = publisher.start(info)
         hooks.started(info, address, networks)

@@ -14,7 +14,7 @@ from ..stream.models.folder import choose
 from ..stream.observe import PerceptionStage
 from ..stream.records import Frame, Observation
 from ..stream.ring import RingReader, SlotToken
-from .plan import EnginePlan
+from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 
 
@@ -31,7 +31,7 @@ class PerceptionWorker:
         self._geometry: tuple[int, Calibration] | None = None
         self.watch = Stopwatch()
 
-    def start(self) -> dict[str, object]:
+    def start(self, info: SourceInfo) -> dict[str, object]:
         """Load the networks; says which, on which rung, and why not better."""
         config = self._plan.config
         for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)):
@@ -41,8 +41,9 @@ class PerceptionWorker:
         detector = build_detector(self._networks["detector"].backend, settings.detector_long_side_px)
         self._pose = build_pose(self._networks["pose"].backend, settings.threads)
         self._stage = PerceptionStage(settings, detector, self._pose)
-        if self._plan.calibration is not None:
-            self._stage.set_geometry(self._plan.calibration.camera, self._plan.calibration.ground)
+        given = self._plan.calibration_of(info)
+        if given is not None:
+            self._stage.set_geometry(given.camera, given.ground)
         self._networks_described = {role: network.describe() for role, network in self._networks.items()}
         return dict(self._networks_described)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..configs.schema import EngineConfig
-from ..stream.calibration_file import Calibration
+from ..stream.calibration_file import Calibration, load_calibration
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,23 @@ class EnginePlan:
     config: EngineConfig
     models: Path
     """Model folder."""
-    calibration: Calibration | None = None
-    """Given camera and ground; None: the engine calibrates itself."""
+    calibration: Path | None = None
+    """File with camera and ground; None: the engine calibrates itself."""
     record: Path | None = None
     """Window log to write."""
     body: Path | None = None
     """A user's SMPL file; None: the body that ships."""
+
+
+    def calibration_of(self, info: SourceInfo) -> Calibration | None:
+        """The given calibration, for pictures of the source's size.
+
+        Raises:
+            CalibrationError: the file cannot be read, makes no sense, or is of another picture.
+        """
+        if self.calibration is None:
+            return None
+        return load_calibration(self.calibration, self.config.source.camera or None, info.size_px)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class PublisherWorker:
     def start(self, info: SourceInfo) -> str:
         """Open log and sockets; the address subscribers may use ("" for none)."""
         self._info = info
-        schema = self._schema(self._plan.calibration)
+        schema = self._schema(self._plan.calibration_of(info))
         self._stage = PublisherStage(self._plan.config.publish, info.camera, schema, self._plan.record)
         self._stage.start()
         return self._stage.address

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .plan import EnginePlan, SourceInfo
+from .workers import Workers
 
 
 @dataclass(frozen=True)
@@ -35,4 +36,4 @@ class RunHooks:
 class Runtime(Protocol):
     """Runs a plan to its end; returns the summary."""
 
-    def __call__(self, plan: EnginePlan, hooks: RunHooks) -> dict[str, Any]: ...
+    def __call__(self, plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -> dict[str, Any]: ...

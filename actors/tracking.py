@@ -19,9 +19,8 @@ class TrackingWorker:
     def start(self, info: SourceInfo) -> None:
         """Build the site for a source that is open."""
         config = self._plan.config
-        self._stage = SiteStage(
-            info.camera, info.size_px, config.track, config.calibrate, config.window, self._plan.calibration
-        )
+        given = self._plan.calibration_of(info)
+        self._stage = SiteStage(info.camera, info.size_px, config.track, config.calibrate, config.window, given)
 
     def step(self, observations: list[Observation]) -> list[SiteOutput]:
         """One output a frame, in order."""
@@ -37,5 +36,7 @@ class TrackingWorker:
 
     def stop(self) -> dict[str, object]:
         """What the site counted."""
-        counted: dict[str, object] = {} if self._stage is None else self._stage.stats.as_dict()
-        return {"site": counted, "seconds": dict(self.watch.seconds)}
+        report: dict[str, object] = {"seconds": dict(self.watch.seconds), "site": {}}
+        if self._stage is not None:
+            report |= {"site": self._stage.stats.as_dict(), "calibration": self._stage.calibration_text}
+        return report

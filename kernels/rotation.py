@@ -103,19 +103,25 @@ def slerp_rotvec(
     return rotmat_to_rotvec(ra @ rotvec_to_rotmat(share[..., None] * step))
 
 
+def _double(array: Float[np.ndarray, "..."]) -> Tensor:
+    """A float64 tensor; arrays that must not be written to (views of the wire, broadcasts) are copied."""
+    wide = np.asarray(array, np.float64)
+    return torch.from_numpy(wide if wide.flags.writeable else wide.copy())
+
+
 def rotvec_to_rotmat_np(rotvec: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """`rotvec_to_rotmat` in float64 numpy."""
-    return rotvec_to_rotmat(torch.from_numpy(np.asarray(rotvec, np.float64))).numpy()
+    return rotvec_to_rotmat(_double(rotvec)).numpy()
 
 
 def rotmat_to_rotvec_np(rotmat: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
     """`rotmat_to_rotvec` in float64 numpy."""
-    return rotmat_to_rotvec(torch.from_numpy(np.asarray(rotmat, np.float64))).numpy()
+    return rotmat_to_rotvec(_double(rotmat)).numpy()
 
 
 def slerp_rotvec_np(
     a: Float[np.ndarray, "*#batch 3"], b: Float[np.ndarray, "*#batch 3"], share: Float[np.ndarray, "*#batch"]
 ) -> Float[np.ndarray, "*#batch 3"]:
     """`slerp_rotvec` in float64 numpy."""
-    tensors = (torch.from_numpy(np.asarray(each, np.float64)) for each in (a, b, share))
+    tensors = (_double(each) for each in (a, b, share))
     return slerp_rotvec(*tensors).numpy()

@@ -100,6 +100,11 @@ class SiteStage:
         if calibration is not None:
             self._hold(calibration)
 
+    @property
+    def calibration_text(self) -> str:
+        """For the summary: the calibration that holds, or why there is none."""
+        return describe(self.calibration) if self.calibration else f"none: {self._last_refusal or 'not tried yet'}"
+
     def step(self, observation: Observation) -> SiteOutput:
         """One frame further."""
         self._last_ns = observation.t_capture_ns
@@ -137,9 +142,16 @@ class SiteStage:
             self._last_refusal = result.reason
             return (SiteNote("uncalibrated", result.reason, self._last_ns),), None
         self._hold(result)
-        return (SiteNote("calibrated", result.describe(), self._last_ns),), result
+        return (SiteNote("calibrated", describe(result), self._last_ns),), result
 
     def _hold(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self._tracker.set_geometry(calibration.camera, calibration.ground)
         self._windows.set_geometry(self._camera, calibration.camera, calibration.ground)
+
+
+def describe(calibration: Calibration) -> str:
+    """One line for people: how the camera sees and stands, and how sure that is."""
+    focal_px = calibration.camera.K[0, 0]
+    sure = "given" if calibration.confidence is None else str(calibration.confidence)
+    return f"focal {focal_px:.0f} px, camera {calibration.camera_height_m:.2f} m above the ground ({sure})"

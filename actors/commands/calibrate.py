@@ -24,7 +24,7 @@ from ...stream.observe import PerceptionStage
 from ...stream.sources import open_source
 from .console_output import emit_json, note
 
-_LOOKS_PER_S = 8.0  # enough to tell people apart by overlap; a calibration needs no more pictures than that
+_LOOKS_PER_S = 12.0  # people must still overlap themselves from look to look: that tells them apart
 
 
 def calibrate(

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...configs.load import load_config
 from ...kernels.errors import CrowdstreamError
-from ...stream.calibration_file import load_calibration
 from ...stream.models.folder import default_folder
 from ..engine import run_engine
 from ..plan import EnginePlan, SourceInfo
@@ -55,7 +54,7 @@ def run(
         source=source,
         config=load_config(config, overrides),
         models=models or default_folder(),
-        calibration=None if calibration is None else load_calibration(calibration),
+        calibration=calibration,
         record=record,
         body=body,
     )

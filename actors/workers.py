@@ -1,0 +1,28 @@
+"""Who does the work of a run. Tests put a scripted worker in one place and leave the rest as shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .camera import CameraWorker
+from .perception import PerceptionWorker
+from .plan import EnginePlan
+from .publisher import PublisherWorker
+from .solver import SolverWorker
+from .tracking import TrackingWorker
+
+WorkerClass = Callable[[EnginePlan], Any]
+"""Cheap to construct from a plan; expensive in `start`."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """One class a stage."""
+
+    camera: WorkerClass = CameraWorker
+    perception: WorkerClass = PerceptionWorker
+    tracking: WorkerClass = TrackingWorker
+    solver: WorkerClass = SolverWorker
+    publisher: WorkerClass = PublisherWorker
