@@ -100,5 +100,6 @@ def _reflect(index: Int[np.ndarray, "I 7"], size: int) -> Int[np.ndarray, "I 7"]
 
 
 def _smooth(patches: Float[np.ndarray, "I 7 7"]) -> Float[np.ndarray, "I 5 5"]:
-    rows = sum(_BLUR[i] * patches[:, i : i + 5, :] for i in range(3))
-    return np.asarray(sum(_BLUR[i] * rows[:, :, i : i + 5] for i in range(3)))
+    a, b, c = _BLUR
+    rows = a * patches[:, :-2] + b * patches[:, 1:-1] + c * patches[:, 2:]
+    return np.asarray(a * rows[:, :, :-2] + b * rows[:, :, 1:-1] + c * rows[:, :, 2:])
