@@ -122,7 +122,7 @@ class Reconstructor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(config.live.threads, thread_name_prefix="solve")
         views = fused_views(problem, config.live)
-        start = initialise(problem, views, self._templates, config.first_guess)
+        start = initialise(problem, views, self._templates, config.first_guess, self._pool)
         result = solve_live(
             problem, start, self._fused_body, self._fused_prior, config.live, self._pool, views
         )
@@ -131,9 +131,7 @@ class Reconstructor:
 
     def _solve_paper(self, problem: WindowProblem) -> WindowSolution:
         config = self.config
-        start = initialise(
-            problem, fused_views(problem, config.live), self._templates, config.first_guess
-        )
+        start = initialise(problem, fused_views(problem, config.live), self._templates, config.first_guess)
         found = solve_paper(
             problem, start.as_warm_start(problem.present), self._body, self._prior, config.paper
         )

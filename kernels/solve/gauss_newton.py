@@ -52,7 +52,7 @@ class LiveConfig(StageConfig):
     """Gauss-Newton steps of a cold start."""
     outer_warm: int = Field(4, ge=1, le=100)
     """Gauss-Newton steps where at least half of the slots come from the window before."""
-    inner: int = Field(10, ge=1, le=200)
+    inner: int = Field(14, ge=1, le=200)
     """Conjugate-gradient products a step."""
     forcing: float = Field(0.1, gt=0, lt=1)
     """Conjugate gradients end when the residual has fallen by this factor."""
@@ -61,11 +61,11 @@ class LiveConfig(StageConfig):
     damping: float = Field(1e-2, gt=0)
     """First Levenberg-Marquardt damping, relative to the diagonal."""
 
-    reprojection_sigma: float = Field(0.035, gt=0)
-    """Noise of a keypoint, box sizes (eq. 3)."""
-    reprojection_robust_sigmas: float = Field(3.0, gt=0)
-    """Geman-McClure scale of eq. 3."""
-    face_weight: float = Field(0.5, ge=0)
+    reprojection_sigma: float = Field(0.05, gt=0)
+    """Noise of a keypoint, box sizes (eq. 3); wider than one frame's, because neighbouring frames err alike."""
+    reprojection_robust_sigmas: float = Field(6.0, gt=0)
+    """Geman-McClure scale of eq. 3; a narrow one loses limbs that the first guess has far off."""
+    face_weight: float = Field(0.7, ge=0)
     """Weight of nose, eyes and ears beside the other keypoints."""
     hvip_sigma_scale: float = Field(1.0, gt=0)
     """Factor on the given standard deviation of the interaction point (eq. 4): its errors last many frames."""
@@ -75,13 +75,13 @@ class LiveConfig(StageConfig):
     """Noise of the lowest sole point's height (eq. 5), metres."""
     contact_scale_m: float = Field(0.10, gt=0)
     """A body whose lowest point is much higher than this is taken to be in the air."""
-    translation_acceleration_sigma_m: float = Field(0.02, gt=0)
+    translation_acceleration_sigma_m: float = Field(0.01, gt=0)
     """Second difference of transl at 30 Hz (eq. 6), metres."""
-    joint_acceleration_sigma_m: float = Field(0.012, gt=0)
+    joint_acceleration_sigma_m: float = Field(0.014, gt=0)
     """Second difference of a joint at 30 Hz (eq. 10), metres."""
     joint_velocity_sigma_m: float | None = Field(None, gt=0)
     """First difference of a joint at 30 Hz, metres; None: only second differences (eq. 10 is biased to rest)."""
-    pose_weight: float = Field(0.3, ge=0)
+    pose_weight: float = Field(0.2, ge=0)
     """Weight of the pose Gaussian per frame (eq. 8); under 1 because frames are not independent."""
     shape_weight: float = Field(10.0, ge=0)
     """Weight of the betas' unit Gaussian, per person (eq. 9)."""
@@ -89,7 +89,7 @@ class LiveConfig(StageConfig):
     """Torso over the tracked ground point where the person is seen, metres."""
     track_hidden_sigma_m: float = Field(0.15, gt=0)
     """The same where nobody sees them."""
-    upright_sigma_rad: float = Field(0.25, gt=0)
+    upright_sigma_rad: float = Field(0.3, gt=0)
     """Lean of the pelvis."""
 
     def weights(self) -> FusedWeights:
@@ -276,7 +276,7 @@ def solve_live(
     f = np.float32
     views = fused_views(problem, config) if views is None else views
     rows = np.zeros((n, NUM_ROWS, t), f)
-    rows[:, 3:NUM_ROT] = start.pose_rotvec[:, :, 1:NUM_JOINTS].reshape(n, t, -1).transpose(0, 2, 1)
+    rows[:, 3:NUM_ROT] = start.pose_rotvec[:, :, 1:NUM_JOINTS].reshape(n, t, NUM_ROT - 3).transpose(0, 2, 1)
     rows[:, NUM_ROT:] = start.transl_m.transpose(0, 2, 1)
     base = rotvec_to_rotmat_np(start.pose_rotvec[:, :, 0].astype(np.float64))
     base_rows = np.ascontiguousarray(base.reshape(n, t, 9).transpose(0, 2, 1), f)

@@ -14,6 +14,7 @@ track. O(N T C M K).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,8 @@ Array = np.ndarray
 R_ZUP_YUP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """The body (y up, facing +z, left +x) into a z-up world, facing +x at yaw 0."""
 
+PEOPLE_PER_TASK = 4
+
 
 class FirstGuessConfig(StageConfig):
     """Settings of the first guess."""
@@ -46,7 +49,7 @@ class FirstGuessConfig(StageConfig):
     """Pose templates: the mean and this many principal directions of the prior, both ways."""
     template_spread: float = Field(1.3, gt=0)
     """How far the templates go along a direction, standard deviations."""
-    keypoint_sigma: float = Field(0.06, gt=0)
+    keypoint_sigma: float = Field(0.1, gt=0)
     """Misfit of a template's keypoint, box sizes: noise plus how unlike the templates people stand."""
     keypoint_cap: float = Field(9.0, gt=0)
     """Most one keypoint may cost, sigmas squared."""
@@ -103,7 +106,11 @@ def make_templates(body: BodyData, prior: GaussianPosePrior, config: FirstGuessC
 
 
 def initialise(
-    problem: WindowProblem, views: FusedViews, templates: Templates, config: FirstGuessConfig
+    problem: WindowProblem,
+    views: FusedViews,
+    templates: Templates,
+    config: FirstGuessConfig,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Bodies:
     """First guess for everybody in every present slot.
 
@@ -112,8 +119,9 @@ def initialise(
         views: `fused_views` of the problem.
         templates: of `make_templates`.
         config: settings.
+        pool: threads to use; None for the caller's alone.
     """
-    yaw, mix, scale = _facing(problem, views, templates, config)
+    yaw, mix, scale = _facing(problem, views, templates, config, pool)
     betas = _betas(scale, templates, config)
     pose = np.zeros((*problem.present.shape, 24, 3), np.float32)
     pose[:, :, 1:22] = (mix @ templates.pose).reshape(*problem.present.shape, 21, 3)
@@ -130,7 +138,11 @@ def initialise(
 
 
 def _facing(
-    problem: WindowProblem, views: FusedViews, templates: Templates, config: FirstGuessConfig
+    problem: WindowProblem,
+    views: FusedViews,
+    templates: Templates,
+    config: FirstGuessConfig,
+    pool: ThreadPoolExecutor | None,
 ) -> tuple[Float[Array, "N T"], Float[Array, "N T M"], Float[Array, "N T"]]:
     n, t = problem.present.shape
     f = np.float32
@@ -143,12 +155,20 @@ def _facing(
     mix = np.zeros((n, t, len(templates.pose)), f)
     mix[..., 0] = 1.0
     scale = np.zeros((n, t), f)
-    facing_path(
-        np.arange(n), views.cameras, views.keypoints, views.confidence, views.inv_size, views.slots,
-        templates.keypoints_m.astype(f), templates.pelvis_height_m.astype(f), place,
-        heading.astype(f), trust.astype(f), np.cos(angles).astype(f), np.sin(angles).astype(f),
-        f(config.keypoint_sigma), f(config.keypoint_cap), f(config.turn_sigma_rad), yaw, mix, scale,
-    )  # fmt: skip
+    poses = np.ascontiguousarray(templates.keypoints_m, f)
+    heights = np.ascontiguousarray(templates.pelvis_height_m, f)
+    heading, trust = np.ascontiguousarray(heading, f), np.ascontiguousarray(trust, f)
+    cosines, sines = np.cos(angles).astype(f), np.sin(angles).astype(f)
+    sigma, cap, turn = f(config.keypoint_sigma), f(config.keypoint_cap), f(config.turn_sigma_rad)
+
+    def work(people: Array) -> None:
+        facing_path(
+            people, views.cameras, views.keypoints, views.confidence, views.inv_size, views.slots,
+            poses, heights, place, heading, trust, cosines, sines, sigma, cap, turn, yaw, mix, scale,
+        )  # fmt: skip
+
+    parts = [np.arange(i, min(i + PEOPLE_PER_TASK, n)) for i in range(0, n, PEOPLE_PER_TASK)]
+    list(pool.map(work, parts)) if pool is not None else [work(part) for part in parts]
     seen = scale > 0
     return _fill_yaw(yaw, seen), _smooth_mix(mix, seen), scale
 
@@ -196,7 +216,9 @@ def _smooth_mix(mix: Float[Array, "N T M"], seen: Bool[Array, "N T"]) -> Float[A
     return out
 
 
-def _betas(scale: Float[Array, "N T"], templates: Templates, config: FirstGuessConfig) -> Float[Array, "N 10"]:
+def _betas(
+    scale: Float[Array, "N T"], templates: Templates, config: FirstGuessConfig
+) -> Float[Array, "N 10"]:
     """Betas of the most probable stature: image scale (median over slots) against the stature prior."""
     stature = np.full(len(scale), config.stature_m)
     for n in np.flatnonzero((scale > 0).any(1)):
@@ -242,5 +264,7 @@ def carry_on(problem: WindowProblem, guess: Bodies, fade_slots: float = 8.0) -> 
 
 def _far(a: Float[Array, "M 3"], b: Float[Array, "3"]) -> Bool[Array, "M"]:
     """Turns of more than 100 degrees."""
-    turn = rotvec_to_rotmat_np(a.astype(np.float64)).swapaxes(-1, -2) @ rotvec_to_rotmat_np(b.astype(np.float64))
+    turn = rotvec_to_rotmat_np(a.astype(np.float64)).swapaxes(-1, -2) @ rotvec_to_rotmat_np(
+        b.astype(np.float64)
+    )
     return np.asarray((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2 < np.cos(np.deg2rad(100.0)))
