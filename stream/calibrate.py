@@ -49,6 +49,8 @@ class CalibrateConfig(StageConfig):
     """Different people (or places) they must come from."""
     min_confidence: float = Field(default=0.4, ge=0.0, le=1.0)
     """Of every shoulder, hip, knee and ankle of an upright person."""
+    min_score: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Of the box an upright person is taken from."""
     max_focal_share: float = Field(default=0.12, gt=0.0)
     """Refuse while the focal length's sigma is a larger share of it."""
     max_normal_deg: float = Field(default=3.0, gt=0.0)
@@ -114,12 +116,17 @@ class CalibrationStage:
                 f"calibrating {self.size_px[0]}x{self.size_px[1]} pictures, got one of "
                 f"{observation.size_px[0]}x{observation.size_px[1]}; one stage serves one camera"
             )
-        if not observation.detected or len(observation.boxes_px) == 0:
+        # low boxes are often second ones of the same person: they would take identities over
+        rows = np.flatnonzero(np.asarray(observation.scores) >= self.config.min_score)
+        if not observation.detected or len(rows) == 0:
             return
         now_ns = observation.t_capture_ns
-        ids, due = self._identify(np.asarray(observation.boxes_px, np.float64), now_ns)
-        top, bottom, upright = find_uprights(observation.keypoints_px, observation.confidence, self._rules)
-        use = upright & observation.posed & due & self._whole(observation.boxes_px)
+        boxes = np.asarray(observation.boxes_px, np.float64)[rows]
+        ids, due = self._identify(boxes, now_ns)
+        top, bottom, upright = find_uprights(
+            observation.keypoints_px[rows], observation.confidence[rows], self._rules
+        )
+        use = upright & observation.posed[rows] & due & self._whole(boxes)
         for row in np.flatnonzero(use):
             self._keep(top[row], bottom[row], int(ids[row]))
         self._seen.kept_ns[np.isin(self._seen.ids, ids[use])] = now_ns
