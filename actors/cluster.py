@@ -181,8 +181,8 @@ class Supervisor:
             self._sent.append(publisher.push_live.remote(tracked, arrival))
         for problem in output.problems:
             newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
-            solution = solver.solve.remote(problem)
-            self._sent.append(publisher.push_window.remote(solution, self._arrivals.at(newest_ns)))
+            solved = solver.solve.remote(problem)
+            self._sent.append(publisher.push_window.remote(solved, self._arrivals.at(newest_ns)))
             self._windows += 1
         self._settle(self._config.results_in_flight)
 

@@ -86,7 +86,7 @@ def publish(
     for tracked in output.tracked:
         publisher.push_live(tracked, arrivals.at(tracked.t_capture_ns))
     for problem in output.problems:
-        solution = solver.solve(problem)
+        solved = solver.solve(problem)
         newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
-        publisher.push_window(solution, arrivals.at(newest_ns))
+        publisher.push_window(solved, arrivals.at(newest_ns))
     return len(output.problems)

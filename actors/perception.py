@@ -38,14 +38,26 @@ class PerceptionWorker:
             model = choose(self._plan.models, role, wanted)
             self._networks[role.value] = open_network(model, config.inference)
         settings = config.perception
-        detector = build_detector(self._networks["detector"].backend, settings.detector_long_side_px)
-        self._pose = build_pose(self._networks["pose"].backend, settings.threads)
+        detector = build_detector(
+            self._networks["detector"].backend,
+            settings.detector_long_side_px,
+            settings.score_threshold,
+            self._contract("detector"),
+        )
+        self._pose = build_pose(
+            self._networks["pose"].backend, settings.threads, kind=self._contract("pose")
+        )
         self._stage = PerceptionStage(settings, detector, self._pose)
         given = self._plan.calibration_of(info)
         if given is not None:
             self._stage.set_geometry(given.camera, given.ground)
         self._networks_described = {role: network.describe() for role, network in self._networks.items()}
         return dict(self._networks_described)
+
+    def _contract(self, role: str) -> str | None:
+        """What the catalogue says of a network's tensors; None: read off them."""
+        entry = self._networks[role].model.entry
+        return entry.contract if entry else None
 
     def set_geometry(self, calibration: Calibration, from_index: int) -> None:
         """Tiles follow this ground from a frame on: a stated frame, so that every runtime does the same."""

@@ -11,6 +11,7 @@ from ..stream.site import SiteNote
 from ..stream.wire.publish import PublisherStage
 from ..stream.wire.schema import CameraInfo, SiteSchema
 from .plan import EnginePlan, SourceInfo
+from .solver import SolvedWindow
 from .stopwatch import Stopwatch
 
 
@@ -40,13 +41,13 @@ class PublisherWorker:
         with self.watch.measure("publish"):
             self._stage.push_live(tracked, arrival_ns)
 
-    def push_window(self, solution: WindowSolution, arrival_ns: int) -> None:
-        """Commit one window, then publish it."""
+    def push_window(self, solved: SolvedWindow, arrival_ns: int) -> None:
+        """Commit one window with its warm-start state, then publish it."""
         assert self._stage is not None
         with self.watch.measure("publish"):
-            self._stage.push_window(solution, t_arrival_ns=arrival_ns)
+            self._stage.push_window(solved.solution, solved.state, arrival_ns)
         self._windows += 1
-        self._count(solution)
+        self._count(solved.solution)
 
     def push_note(self, note: SiteNote) -> None:
         """Tell subscribers what the site has to say."""

@@ -92,9 +92,11 @@ class ScriptedCrowd:
         phase = 2 * np.pi * 0.9 * frame / self.fps + n
         pose = np.zeros((self.people, 24, 3))
         swing = 0.45 * np.sin(phase)
-        pose[:, 1, 0], pose[:, 2, 0] = -swing, swing
-        pose[:, 4, 0] = 0.35 * (1 + np.sin(phase + 2.2))
-        pose[:, 5, 0] = 0.35 * (1 + np.sin(phase + 2.2 + np.pi))
+        left_knee = 0.25 * (1 + np.sin(phase + 2.2))
+        right_knee = 0.25 * (1 + np.sin(phase + 2.2 + np.pi))
+        pose[:, 4, 0], pose[:, 5, 0] = left_knee, right_knee
+        # a bent knee takes the ankle back; half its angle at the hip keeps the feet under the body
+        pose[:, 1, 0], pose[:, 2, 0] = -swing - left_knee / 2, swing - right_knee / 2
         pose[:, 16, 2], pose[:, 17, 2] = -1.25, 1.25  # arms down from the T-pose
         pose[:, 16, 1], pose[:, 17, 1] = 0.6 * swing, 0.6 * swing
         turn = np.where(n % 2 == 0, 1.0, -1.0)

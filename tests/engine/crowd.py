@@ -37,7 +37,8 @@ class ScriptedPerception:
         for item in batch:
             out.append(CROWD.observation(item.index, self._camera, item.t_capture_ns))
             if isinstance(item, SlotToken):
-                self._rings.release(item)
+                with self._rings.frame(item) as frame:
+                    assert frame.image.size
         return out
 
     def stop(self) -> dict[str, Any]:

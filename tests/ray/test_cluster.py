@@ -1,0 +1,116 @@
+"""The Ray runtime gives what the inline runtime gives, and ends cleanly when it must end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from crowdstream.actors.engine import run_engine
+from crowdstream.actors.runtime import RunHooks
+from crowdstream.kernels.errors import CrowdstreamError
+from crowdstream.stream.wire.codec import decode
+from crowdstream.stream.wire.log import LogReader
+from crowdstream.stream.wire.messages import Tier, tier_of
+
+pytestmark = [
+    pytest.mark.ray,
+    # Ray's own start-up opens log files and sockets that its garbage collector closes late
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ENGINE_TESTS = Path(__file__).resolve().parents[1] / "engine"
+
+
+@pytest.fixture(scope="module")
+def crowd() -> ModuleType:
+    """The scripted run of the engine tests; shipped to the actors by value, as they cannot import tests."""
+    from ray import cloudpickle
+
+    spec = importlib.util.spec_from_file_location("crowd", ENGINE_TESTS / "crowd.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["crowd"] = module
+    spec.loader.exec_module(module)
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def topics_of(log: Path) -> dict[str, list[bytes]]:
+    topics: dict[str, list[bytes]] = defaultdict(list)
+    for record in LogReader(log).records():
+        for data in record.messages:
+            topics[decode(data).topic].append(data)
+    return dict(topics)
+
+
+def test_same_bytes_per_topic_as_inline_and_nothing_left_behind(tmp_path: Path, crowd: ModuleType) -> None:
+    before = set(Path("/dev/shm").glob("crowdstream_*"))
+    inline = run_engine(crowd.make_plan(tmp_path, "inline", log="inline.cslog"), workers=crowd.SCRIPTED)
+    clustered = run_engine(crowd.make_plan(tmp_path, "ray", log="ray.cslog"), workers=crowd.SCRIPTED)
+    assert topics_of(tmp_path / "ray.cslog") == topics_of(tmp_path / "inline.cslog")
+    assert clustered["runtime"] == "ray"
+    for key in ("frames", "people_max", "people_mean", "tracks", "windows", "person_frames", "drops"):
+        assert clustered[key] == inline[key], key
+    assert set(Path("/dev/shm").glob("crowdstream_*")) == before
+
+
+def test_asked_to_stop_it_commits_the_window_at_hand(tmp_path: Path, crowd: ModuleType) -> None:
+    seen: list[int] = []
+    hooks = RunHooks(progress=lambda p: seen.append(p.frames), stop_asked=lambda: len(seen) >= 80)
+    found = run_engine(crowd.make_plan(tmp_path, "ray"), hooks, crowd.SCRIPTED)
+    assert 80 <= found["frames"] < crowd.CROWD.frames
+    windows = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.WINDOW]
+    assert windows and found["windows"] >= 2
+
+
+def test_a_workers_refusal_is_one_line(tmp_path: Path, crowd: ModuleType) -> None:
+    plan = crowd.make_plan(tmp_path, "ray")
+    (tmp_path / "camera.json").write_text("{}")
+    with pytest.raises(CrowdstreamError) as caught:
+        run_engine(plan, workers=crowd.SCRIPTED)
+    assert "\n" not in str(caught.value) and "camera.json" in str(caught.value)
+
+
+DIES = """
+import importlib.util, os, sys, time, threading
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("crowd", sys.argv[1])
+crowd = importlib.util.module_from_spec(spec); sys.modules["crowd"] = crowd; spec.loader.exec_module(crowd)
+from ray import cloudpickle
+cloudpickle.register_pickle_by_value(crowd)
+from crowdstream.actors.engine import run_engine
+from crowdstream.actors.runtime import RunHooks
+plan = crowd.make_plan(Path(sys.argv[2]), sys.argv[3], "runtime.speed=1.0")
+def progress(p):
+    if p.frames == 50: print("halfway", flush=True)
+summary = run_engine(plan, RunHooks(progress=progress), crowd.SCRIPTED)
+print("frames", summary["frames"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["inline", "ray"])
+def test_ctrl_c_ends_cleanly_with_the_last_window_committed(tmp_path: Path, crowd: ModuleType, kind: str) -> None:
+    crowd.write_video(tmp_path / "crowd.mp4")
+    run = subprocess.Popen(
+        [sys.executable, "-P", "-c", DIES, str(ENGINE_TESTS / "crowd.py"), str(tmp_path), kind],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    assert run.stdout.readline().strip() == "halfway"
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    frames = int(out.split()[-1])
+    assert 50 <= frames < crowd.CROWD.frames
+    live = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.LIVE]
+    windows = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.WINDOW]
+    assert len(live) == frames and windows
