@@ -16,7 +16,6 @@ import numpy as np
 
 from .arrays import (
     NUM_BETAS,
-    NUM_ROT,
     NUM_ROWS,
     Array,
     FusedBody,
@@ -47,9 +46,9 @@ def dot(a: Array, b: Array, c: Array, d: Array) -> float:
         s = F0
         for t in range(x.shape[0]):
             s += x[t] * y[t]
-        total += s
+        total += float(s)
     for k in range(c.shape[0]):
-        total += c[k] * d[k]
+        total += float(c[k] * d[k])
     return total
 
 
@@ -178,8 +177,9 @@ def solve_person(
                 terms[:] = trial_terms
                 energy = trial_energy
                 if info[0] > F0:
-                    mu = f(mu * max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3))
-                    mu = min(max(mu, MIN_DAMPING), MAX_DAMPING)
+                    shrink = 1.0 - (2.0 * float(gain) - 1.0) ** 3
+                    mu = f(mu * (shrink if shrink > 1.0 / 3.0 else 1.0 / 3.0))
+                    mu = mu if mu > MIN_DAMPING else MIN_DAMPING
                     nu = 2.0
                     if relative < budget.tolerance:
                         info[3] = F1

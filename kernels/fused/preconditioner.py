@@ -37,6 +37,7 @@ from .arrays import (
 from .temporal import factor, solve, stencil
 
 F0 = np.float32(0.0)
+PIVOT_FLOOR = np.float32(1e-8)
 BLOCKS = NUM_JOINTS + 1
 GROUP = 4
 BETA_GROUP = 8
@@ -383,13 +384,13 @@ def refactor(mu: np.float32, pc: Preconditioner) -> None:
     for j in range(BLOCKS):
         for i in range(3):
             w0, w1, w2 = pc.W[j, 0, i], pc.W[j, 1, i], pc.W[j, 2, i]
-            two = np.float32(2.0)
-            k = np.float32(1.0) + mu
+            double = np.float32(2.0)
+            grown = np.float32(1.0) + mu
             for t in range(L):
                 b = pc.block[j]
                 pc.lam[t, 3 * j + i] = (
-                    k * (w0 * w0 * b[0, t] + w1 * w1 * b[3, t] + w2 * w2 * b[5, t])
-                    + two * (w0 * w1 * b[1, t] + w0 * w2 * b[2, t] + w1 * w2 * b[4, t])
+                    grown * (w0 * w0 * b[0, t] + w1 * w1 * b[3, t] + w2 * w2 * b[5, t])
+                    + double * (w0 * w1 * b[1, t] + w0 * w2 * b[2, t] + w1 * w2 * b[4, t])
                 )  # fmt: skip
     factor(pc.lam, pc.bands, pc.inverse, pc.l1, pc.l2)
     F = pc.beta_factor
@@ -401,7 +402,7 @@ def refactor(mu: np.float32, pc: Preconditioner) -> None:
             for m in range(k):
                 s -= F[i, m] * F[k, m]
             if i == k:
-                F[i, i] = np.sqrt(max(s, np.float32(1e-8)))
+                F[i, i] = np.sqrt(s) if s > PIVOT_FLOOR else np.sqrt(PIVOT_FLOOR)
             else:
                 F[i, k] = s / F[k, k]
 

@@ -231,16 +231,15 @@ def evaluate(
         ws.M[0, 1, t] += ez * fx
         ws.M[0, 2, t] += ex * fy - ey * fx
 
-    tmp = ws.low
     for c in range(3):
         x = rows[NUM_ROT + c]
         terms[3] += difference_energy(x, lam.trans_velocity, lam.trans_acceleration)
-        add_difference_product(x, lam.trans_velocity, lam.trans_acceleration, tmp, prior_force[NUM_ROT + c])
+        add_difference_product(x, lam.trans_velocity, lam.trans_acceleration, prior_force[NUM_ROT + c])
     for j in range(NUM_JOINTS):
         w1, w2 = lam.pose_velocity * prior.joint_scale[j], lam.pose_acceleration * prior.joint_scale[j]
         for c in range(3):
             terms[6] += difference_energy(ws.p[j, c], w1, w2)
-            add_difference_product(ws.p[j, c], w1, w2, tmp, ws.F[j, c])
+            add_difference_product(ws.p[j, c], w1, w2, ws.F[j, c])
 
     # E_pose
     centred = ws.u.reshape(NUM_ROT, L)[3:]
@@ -257,7 +256,7 @@ def evaluate(
         terms[5] += lam.shape * betas[k] * betas[k]
         e = betas[k] - betas_mean[k]
         terms[5] += betas_weight * e * e
-    return terms.sum()
+    return np.float32(terms.sum())
 
 
 @compiled
@@ -313,17 +312,20 @@ def contact(
 
 @compiled
 def precision_product(P: Array, x: Array, scale: np.float32, out: Array) -> None:
-    """out += scale P x for x (D, L); four columns of P at a time keep the row of out in registers."""
+    """out += scale P x for x (D, L); seven columns of P at a time keep the row of out in registers."""
     D, L = x.shape
     for i in range(D):
         o = out[i]
         k = 0
-        while k + 3 < D:
+        while k + 6 < D:
             a, b, c, d = scale * P[i, k], scale * P[i, k + 1], scale * P[i, k + 2], scale * P[i, k + 3]
-            x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
+            e, f, g = scale * P[i, k + 4], scale * P[i, k + 5], scale * P[i, k + 6]
+            x0, x1, x2, x3, x4, x5, x6 = x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4], x[k + 5], x[k + 6]
             for t in range(L):
-                o[t] += a * x0[t] + b * x1[t] + c * x2[t] + d * x3[t]
-            k += 4
+                o[t] += (
+                    a * x0[t] + b * x1[t] + c * x2[t] + d * x3[t] + e * x4[t] + f * x5[t] + g * x6[t]
+                )  # fmt: skip
+            k += 7
         while k < D:
             a = scale * P[i, k]
             x0 = x[k]
@@ -365,7 +367,7 @@ def curvature_product(
         symmetric_times(ws.H[j], ws.u[j], ws.F[j])
         w1, w2 = lam.pose_velocity * prior.joint_scale[j], lam.pose_acceleration * prior.joint_scale[j]
         for c in range(3):
-            add_difference_product(ws.u[j, c], w1, w2, tmp, ws.F[j, c])
+            add_difference_product(ws.u[j, c], w1, w2, ws.F[j, c])
     torso_rows(ws, ws.u, ws.row3)
     symmetric_times(ws.H_torso, ws.row3, ws.row6[0:3])
     for c in range(3):
@@ -403,8 +405,6 @@ def curvature_product(
     pull_back(body, ws, out, out_betas)
     precision_product(prior.precision, v[3:NUM_ROT], lam.pose, out[3:NUM_ROT])
     for c in range(3):
-        add_difference_product(
-            v[NUM_ROT + c], lam.trans_velocity, lam.trans_acceleration, tmp, out[NUM_ROT + c]
-        )
+        add_difference_product(v[NUM_ROT + c], lam.trans_velocity, lam.trans_acceleration, out[NUM_ROT + c])
     for k in range(out_betas.shape[0]):
         out_betas[k] += (lam.shape + betas_weight) * vb[k]

@@ -11,6 +11,9 @@ import numpy as np
 from .arrays import Array, compiled
 
 TWO = np.float32(2.0)
+FOUR = np.float32(4.0)
+FIVE = np.float32(5.0)
+SIX = np.float32(6.0)
 
 
 @compiled
@@ -29,25 +32,26 @@ def difference_energy(x: Array, w1: np.float32, w2: np.float32) -> np.float32:
 
 
 @compiled
-def add_difference_product(x: Array, w1: np.float32, w2: np.float32, tmp: Array, out: Array) -> None:
-    """out += (w1 D1'D1 + w2 D2'D2) x; tmp is scratch as long as x."""
+def add_difference_product(x: Array, w1: np.float32, w2: np.float32, out: Array) -> None:
+    """out += (w1 D1'D1 + w2 D2'D2) x."""
     n = x.shape[0]
-    if w2 != 0.0:
-        for t in range(n - 2):
-            tmp[t] = w2 * (x[t + 2] - TWO * x[t + 1] + x[t])
-        for t in range(n - 2):
-            out[t] += tmp[t]
-        for t in range(n - 2):
-            out[t + 1] -= TWO * tmp[t]
-        for t in range(n - 2):
-            out[t + 2] += tmp[t]
-    if w1 != 0.0:
-        for t in range(n - 1):
-            tmp[t] = w1 * (x[t + 1] - x[t])
-        for t in range(n - 1):
-            out[t + 1] += tmp[t]
-        for t in range(n - 1):
-            out[t] -= tmp[t]
+    if w2 != 0.0 and n >= 4:
+        for t in range(2, n - 2):
+            out[t] += w2 * (x[t - 2] + x[t + 2] - FOUR * (x[t - 1] + x[t + 1]) + SIX * x[t])
+        out[0] += w2 * (x[0] - TWO * x[1] + x[2])
+        out[1] += w2 * (FIVE * x[1] - TWO * x[0] - FOUR * x[2] + x[3])
+        out[n - 2] += w2 * (FIVE * x[n - 2] - TWO * x[n - 1] - FOUR * x[n - 3] + x[n - 4])
+        out[n - 1] += w2 * (x[n - 1] - TWO * x[n - 2] + x[n - 3])
+    elif w2 != 0.0 and n == 3:
+        d = w2 * (x[0] - TWO * x[1] + x[2])
+        out[0] += d
+        out[1] -= TWO * d
+        out[2] += d
+    if w1 != 0.0 and n >= 2:
+        for t in range(1, n - 1):
+            out[t] += w1 * (TWO * x[t] - x[t - 1] - x[t + 1])
+        out[0] += w1 * (x[0] - x[1])
+        out[n - 1] += w1 * (x[n - 1] - x[n - 2])
 
 
 @compiled
@@ -100,18 +104,23 @@ def factor(diagonal: Array, bands: Array, inverse: Array, l1: Array, l2: Array) 
 def solve(inverse: Array, l1: Array, l2: Array, z: Array) -> None:
     """z (n, S) <- (L D L')^-1 z in place."""
     n, systems = z.shape
-    for t in range(1, n):
+    if n > 1:
+        first, second, a1 = z[0], z[1], l1[1]
         for s in range(systems):
-            z[t, s] -= l1[t, s] * z[t - 1, s]
-        if t >= 2:
-            for s in range(systems):
-                z[t, s] -= l2[t, s] * z[t - 2, s]
+            second[s] -= a1[s] * first[s]
+    for t in range(2, n):
+        own, one, two, a1, a2 = z[t], z[t - 1], z[t - 2], l1[t], l2[t]
+        for s in range(systems):
+            own[s] -= a1[s] * one[s] + a2[s] * two[s]
     for t in range(n):
+        own, d = z[t], inverse[t]
         for s in range(systems):
-            z[t, s] *= inverse[t, s]
-    for t in range(n - 2, -1, -1):
+            own[s] *= d[s]
+    if n > 1:
+        last, before, a1 = z[n - 1], z[n - 2], l1[n - 1]
         for s in range(systems):
-            z[t, s] -= l1[t + 1, s] * z[t + 1, s]
-        if t + 2 < n:
-            for s in range(systems):
-                z[t, s] -= l2[t + 2, s] * z[t + 2, s]
+            before[s] -= a1[s] * last[s]
+    for t in range(n - 3, -1, -1):
+        own, one, two, a1, a2 = z[t], z[t + 1], z[t + 2], l1[t + 1], l2[t + 2]
+        for s in range(systems):
+            own[s] -= a1[s] * one[s] + a2[s] * two[s]

@@ -161,9 +161,14 @@ def _facing(
     cosines, sines = np.cos(angles).astype(f), np.sin(angles).astype(f)
     sigma, cap, turn = f(config.keypoint_sigma), f(config.keypoint_cap), f(config.turn_sigma_rad)
 
+    slots = views.slots.copy()
+    if problem.warm is not None:  # what is known needs no guess: begin at the first slot that is not
+        missing = problem.present & ~problem.warm.known
+        slots[:, 0] = np.where(missing.any(1), missing.argmax(1), slots[:, 1])
+
     def work(people: Array) -> None:
         facing_path(
-            people, views.cameras, views.keypoints, views.confidence, views.inv_size, views.slots,
+            people, views.cameras, views.keypoints, views.confidence, views.inv_size, slots,
             poses, heights, place, heading, trust, cosines, sines, sigma, cap, turn, yaw, mix, scale,
         )  # fmt: skip
 
@@ -243,28 +248,32 @@ def carry_on(problem: WindowProblem, guess: Bodies, fade_slots: float = 8.0) -> 
     pose[known], transl[known] = warm.pose_rotvec[known], warm.transl_m[known]
     old = known.any(1)
     betas[old] = warm.betas[old]
-    for n in np.flatnonzero(old):
-        last = int(np.flatnonzero(known[n])[-1])
-        new = np.flatnonzero(problem.present[n] & ~known[n])
-        new = new[new > last]
-        if not len(new):
-            continue
-        recent = np.flatnonzero(known[n])[-8:]
-        transl[n, new] += (transl[n, recent] - guess.transl_m[n, recent]).mean(0)
-        share = 1.0 - np.exp(-(new - last) / fade_slots)
-        away = _far(guess.pose_rotvec[n, new, 0], pose[n, last, 0])
-        carried = np.broadcast_to(pose[n, last].astype(np.float64), (len(new), 24, 3))
-        fresh = guess.pose_rotvec[n, new].astype(np.float64)
-        mixed = slerp_rotvec_np(carried, fresh, np.broadcast_to(share[:, None], (len(new), 24)))
-        pose[n, new] = mixed
-        # a root that would have to swing round is a doubtful fresh guess: keep the known facing
-        pose[n, new[away], 0] = carried[away, 0]
+    t = problem.num_frames
+    index = np.arange(t)
+    last = np.where(old, t - 1 - known[:, ::-1].argmax(1), t)
+    new = problem.present & (index > last[:, None])
+    who, when = np.nonzero(new)
+    if not len(who):
+        return Bodies(pose, transl, betas)
+    recent = known & (index > last[:, None] - 8)
+    offset = (
+        np.where(recent[..., None], transl - guess.transl_m, 0.0).sum(1)
+        / np.maximum(recent.sum(1), 1)[:, None]
+    )
+    transl[new] += offset[who]
+    share = 1.0 - np.exp(-(when - last[who]) / fade_slots)
+    carried, fresh = pose[who, last[who]].astype(np.float64), guess.pose_rotvec[new].astype(np.float64)
+    # body angles are far from half a turn, so a straight blend is as good as an arc; the root needs the arc
+    mixed = carried + share[:, None, None] * (fresh - carried)
+    mixed[:, 0] = slerp_rotvec_np(carried[:, 0], fresh[:, 0], share)
+    # a root that would have to swing round is a doubtful fresh guess: keep the known facing
+    away = _far(fresh[:, 0], carried[:, 0])
+    mixed[away, 0] = carried[away, 0]
+    pose[new] = mixed
     return Bodies(pose, transl, betas)
 
 
-def _far(a: Float[Array, "M 3"], b: Float[Array, "3"]) -> Bool[Array, "M"]:
-    """Turns of more than 100 degrees."""
-    turn = rotvec_to_rotmat_np(a.astype(np.float64)).swapaxes(-1, -2) @ rotvec_to_rotmat_np(
-        b.astype(np.float64)
-    )
+def _far(a: Float[Array, "M 3"], b: Float[Array, "M 3"]) -> Bool[Array, "M"]:
+    """Turns of more than 100 degrees from a to b."""
+    turn = rotvec_to_rotmat_np(a).swapaxes(-1, -2) @ rotvec_to_rotmat_np(b)
     return np.asarray((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2 < np.cos(np.deg2rad(100.0)))
