@@ -3,6 +3,9 @@
     observation -> tracker -> tracked frame -> window assembler -> window problems
                 \\-> calibration (until a ground stands) -> camera and ground for the other two
 
+A first estimate that could be taken is held back for a while (`calibrate.settle_s`) unless it is sure already,
+because the world must not move once bodies stand in it and more people make it better.
+
 Before a ground stands, tracks live in the image and say so (positions are NaN) and windows are held back; once
 it stands, the tracker lifts its tracks onto it under the ids they have, and the held windows come out. So a
 recording loses nothing, and a live view starts at once.
@@ -30,7 +33,7 @@ class SiteNote:
     """Something an operator wants to know: a calibration that stands, or why there is none."""
 
     kind: str
-    """calibrated | uncalibrated"""
+    """uncalibrated (why not) | calibrating (could be taken, gets better with more people) | calibrated"""
     text: str
     t_capture_ns: int
 
@@ -95,6 +98,8 @@ class SiteStage:
         self._tracker = TrackingStage(track, camera, size_px)
         self._windows = WindowAssembler(window, (camera,))
         self._calibrator = CalibrationStage(calibrate, size_px)
+        self._settle_ns = round(calibrate.settle_s * 1e9)
+        self._candidate: tuple[int, Calibration] | None = None
         self._last_refusal = ""
         self._last_ns = 0
         if calibration is not None:
@@ -130,6 +135,8 @@ class SiteStage:
         if self.calibration is not None:
             return (), None
         self._calibrator.push(observation)
+        if self._candidate is not None and self._last_ns - self._candidate[0] >= self._settle_ns:
+            return self._accept(self._candidate[1])
         if not self._calibrator.ready():
             return (), None
         return self._estimate(final=False)
@@ -140,9 +147,19 @@ class SiteStage:
             if not final and result.reason == self._last_refusal:
                 return (), None  # say it once, not every second
             self._last_refusal = result.reason
-            return (SiteNote("uncalibrated", result.reason, self._last_ns),), None
-        self._hold(result)
-        return (SiteNote("calibrated", describe(result), self._last_ns),), result
+            if self._candidate is None or not final:
+                return (SiteNote("uncalibrated", result.reason, self._last_ns),), None
+            result = self._candidate[1]
+        if final or self._calibrator.is_sure(result):
+            return self._accept(result)
+        since_ns = self._last_ns if self._candidate is None else self._candidate[0]
+        self._candidate = (since_ns, result)
+        return (SiteNote("calibrating", describe(result), self._last_ns),), None
+
+    def _accept(self, found: Calibration) -> tuple[tuple[SiteNote, ...], Calibration]:
+        self._candidate = None
+        self._hold(found)
+        return (SiteNote("calibrated", describe(found), self._last_ns),), found
 
     def _hold(self, calibration: Calibration) -> None:
         self.calibration = calibration
