@@ -45,15 +45,17 @@ def run_ray(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -
     owned = not ray.is_initialized()
     if owned:
         _init(plan)
+    supervisor = Supervisor(plan, hooks, workers or Workers())
     try:
-        return Supervisor(plan, hooks, workers or Workers()).run()
+        return supervisor.run()
     except RayTaskError as exc:
-        cause = exc.cause if isinstance(exc.cause, CrowdstreamError) else None
-        if cause is not None:
-            raise cause from None
+        if isinstance(exc.cause, CrowdstreamError):
+            raise exc.cause from None
+        if isinstance(exc.cause, RayActorError):
+            raise supervisor.fault(exc.cause) from exc
         raise
     except RayActorError as exc:
-        raise EngineFault(f"a worker process died: {str(exc).splitlines()[0]}") from exc
+        raise supervisor.fault(exc) from exc
     finally:
         if owned:
             ray.shutdown()
@@ -83,6 +85,7 @@ class Supervisor:
         self._plan, self._hooks, self._workers = plan, hooks, workers
         self._config = plan.config.runtime
         self._actors: dict[str, Any] = {}
+        self._stages: dict[str, str] = {}
         self._arrivals = Arrivals()
         self._on_the_way: deque[tuple[FrameBatch, Any]] = deque()
         self._sent: deque[Any] = deque()
@@ -118,6 +121,14 @@ class Supervisor:
             captured_s = (self._last_ns - self._first_ns) / 1e9 + 1 / max(info.fps, 1e-3)
         return summarise(reports, elapsed_s, captured_s, "ray", address)
 
+    def fault(self, died: RayActorError) -> EngineFault:
+        """Which worker is gone, in one line."""
+        stage = next((name for key, name in self._stages.items() if key in str(died)), "a")
+        return EngineFault(
+            f"the {stage} worker process died (killed, out of memory, or crashed in native code); "
+            "what was committed stands in the log"
+        )
+
     def _place(self) -> None:
         """Phase one: cheap constructors, so that placement fails before anything is opened."""
         threads = str(self._config.worker_threads)
@@ -131,7 +142,9 @@ class Supervisor:
         plan = ray.put(self._plan)
         for field in fields(self._workers):
             worker = getattr(self._workers, field.name)
-            self._actors[field.name] = ray.remote(**options)(worker).remote(plan)
+            actor = ray.remote(**options)(worker).remote(plan)
+            self._actors[field.name] = actor
+            self._stages[actor._actor_id.hex()] = field.name
 
     def _start(self) -> str:
         """Phase two: open the source, load networks, compile kernels, bind sockets; slow ones side by side."""
@@ -179,6 +192,8 @@ class Supervisor:
         for tracked in output.tracked:
             arrival = self._arrivals.at(tracked.t_capture_ns)
             self._sent.append(publisher.push_live.remote(tracked, arrival))
+        if output.late:
+            self._sent.append(publisher.push_late.remote(output.late))
         for problem in output.problems:
             newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
             solved = solver.solve.remote(problem)

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from crowdstream.actors.cluster import EngineFault
 from crowdstream.actors.engine import run_engine
 from crowdstream.actors.runtime import RunHooks
 from crowdstream.kernels.errors import CrowdstreamError
@@ -79,13 +82,32 @@ def test_a_workers_refusal_is_one_line(tmp_path: Path, crowd: ModuleType) -> Non
     assert "\n" not in str(caught.value) and "camera.json" in str(caught.value)
 
 
-DIES = """
+def test_a_worker_that_dies_ends_the_run_with_its_cause_and_keeps_what_is_committed(
+    tmp_path: Path, crowd: ModuleType
+) -> None:
+    class DiesHalfway(crowd.ScriptedPerception):  # type: ignore[name-defined,misc]
+        def step(self, batch: Any) -> Any:
+            if batch[0].index >= 96:
+                os._exit(1)
+            return super().step(batch)
+
+    plan = crowd.make_plan(tmp_path, "ray")
+    with pytest.raises(EngineFault, match="the perception worker process died") as caught:
+        run_engine(plan, workers=replace(crowd.SCRIPTED, perception=DiesHalfway))
+    assert "\n" not in str(caught.value)
+    live = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.LIVE]
+    windows = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.WINDOW]
+    assert len(live) == 96 and len(windows) >= 2
+
+
+INTERRUPTED = """
 import importlib.util, os, sys, time, threading
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("crowd", sys.argv[1])
 crowd = importlib.util.module_from_spec(spec); sys.modules["crowd"] = crowd; spec.loader.exec_module(crowd)
 from ray import cloudpickle
 cloudpickle.register_pickle_by_value(crowd)
+from crowdstream.actors.cluster import EngineFault
 from crowdstream.actors.engine import run_engine
 from crowdstream.actors.runtime import RunHooks
 plan = crowd.make_plan(Path(sys.argv[2]), sys.argv[3], "runtime.speed=1.0")
@@ -100,7 +122,7 @@ print("frames", summary["frames"], flush=True)
 def test_ctrl_c_ends_cleanly_with_the_last_window_committed(tmp_path: Path, crowd: ModuleType, kind: str) -> None:
     crowd.write_video(tmp_path / "crowd.mp4")
     run = subprocess.Popen(
-        [sys.executable, "-P", "-c", DIES, str(ENGINE_TESTS / "crowd.py"), str(tmp_path), kind],
+        [sys.executable, "-P", "-c", INTERRUPTED, str(ENGINE_TESTS / "crowd.py"), str(tmp_path), kind],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
         start_new_session=True,
     )  # fmt: skip
