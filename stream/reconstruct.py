@@ -46,9 +46,9 @@ class ReconstructConfig(StageConfig):
     """`live`: Gauss-Newton, warm started. `paper`: the printed optimisation, from scratch each window."""
     warm_start: bool = True
     """Carry bodies from window to window (`live` only)."""
-    forget_windows: int = Field(2, ge=1)
+    forget_windows: int = Field(default=2, ge=1)
     """People not seen for this many windows are forgotten."""
-    betas_weight_max: float = Field(640.0, gt=0)
+    betas_weight_max: float = Field(default=640.0, gt=0)
     """Most observed person-frames that betas may rest on, so that they stay open to correction."""
     live: LiveConfig = LiveConfig()
     """The live solver."""

@@ -24,7 +24,7 @@ F1 = np.float32(1.0)
 def template_cost(
     n: int, t: int, cameras: Array, keypoints: Array, confidence: Array, inv_size: Array,
     templates: Array, heights: Array, place: Array, cosines: Array, sines: Array,
-    sigma: float, cap: float, cost: Array, scales: Array,
+    sigma: np.float32, cap: np.float32, cost: Array, scales: Array,
 ) -> None:  # fmt: skip
     """Costs (K, M) and best image scales (K, M) of one person in one slot; zeros where nothing is seen.
 
@@ -98,7 +98,7 @@ def template_cost(
 def facing_path(
     people: Array, cameras: Array, keypoints: Array, confidence: Array, inv_size: Array, slots: Array,
     templates: Array, heights: Array, place: Array, heading: Array, heading_weight: Array,
-    cosines: Array, sines: Array, sigma: float, cap: float, turn_sigma: float,
+    cosines: Array, sines: Array, sigma: np.float32, cap: np.float32, turn_sigma: np.float32,
     yaw: Array, mix: Array, scale: Array,
 ) -> None:  # fmt: skip
     """Viterbi path of yaws for the listed people.

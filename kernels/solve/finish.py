@@ -29,11 +29,11 @@ TORSO_JOINTS = (1, 2, 16, 17)
 class FinishConfig(StageConfig):
     """Settings of what is said about an answer."""
 
-    interpolated_gap_s: float = Field(0.4, gt=0)
+    interpolated_gap_s: float = Field(default=0.4, gt=0)
     """Unseen slots between observations this close are interpolated, longer ones infilled."""
-    misfit: float = Field(0.08, gt=0)
+    misfit: float = Field(default=0.08, gt=0)
     """Re-projection error, in box sizes, at which confidence has fallen to 0.61."""
-    fade_s: float = Field(1.0, gt=0)
+    fade_s: float = Field(default=1.0, gt=0)
     """Confidence of unseen slots falls by e over this distance from the nearest observation."""
 
 

@@ -43,25 +43,25 @@ PEOPLE_PER_TASK = 4
 class FirstGuessConfig(StageConfig):
     """Settings of the first guess."""
 
-    yaws: int = Field(24, ge=4, le=72)
+    yaws: int = Field(default=24, ge=4, le=72)
     """Facings tried per slot."""
-    template_axes: int = Field(3, ge=0, le=8)
+    template_axes: int = Field(default=3, ge=0, le=8)
     """Pose templates: the mean and this many principal directions of the prior, both ways."""
-    template_spread: float = Field(1.3, gt=0)
+    template_spread: float = Field(default=1.3, gt=0)
     """How far the templates go along a direction, standard deviations."""
-    keypoint_sigma: float = Field(0.1, gt=0)
+    keypoint_sigma: float = Field(default=0.1, gt=0)
     """Misfit of a template's keypoint, box sizes: noise plus how unlike the templates people stand."""
-    keypoint_cap: float = Field(9.0, gt=0)
+    keypoint_cap: float = Field(default=9.0, gt=0)
     """Most one keypoint may cost, sigmas squared."""
-    turn_sigma_rad: float = Field(0.15, gt=0)
+    turn_sigma_rad: float = Field(default=0.15, gt=0)
     """Turn from one slot to the next."""
-    heading_weight: float = Field(2.0, ge=0)
+    heading_weight: float = Field(default=2.0, ge=0)
     """Cost of facing against the walking direction at 1 m/s, per slot."""
-    stature_m: float = Field(1.70, gt=0.5, lt=2.5)
+    stature_m: float = Field(default=1.70, gt=0.5, lt=2.5)
     """Mean of the stature prior, metres."""
-    stature_sigma_m: float = Field(0.09, gt=0)
+    stature_sigma_m: float = Field(default=0.09, gt=0)
     """Its spread."""
-    stature_noise: float = Field(0.08, gt=0)
+    stature_noise: float = Field(default=0.08, gt=0)
     """Relative error of one window's image scale."""
 
 
@@ -173,7 +173,8 @@ def _facing(
         )  # fmt: skip
 
     parts = [np.arange(i, min(i + PEOPLE_PER_TASK, n)) for i in range(0, n, PEOPLE_PER_TASK)]
-    list(pool.map(work, parts)) if pool is not None else [work(part) for part in parts]
+    for _ in (map if pool is None else pool.map)(work, parts):
+        pass
     seen = scale > 0
     return _fill_yaw(yaw, seen), _smooth_mix(mix, seen), scale
 
@@ -232,7 +233,7 @@ def _betas(
         prior = config.stature_sigma_m**2
         stature[n] = (measured * prior + config.stature_m * noise) / (prior + noise)
     slope = templates.stature_per_beta
-    return (stature - templates.stature_m)[:, None] * slope / max(float(slope @ slope), 1e-9)
+    return np.asarray((stature - templates.stature_m)[:, None] * slope / max(float(slope @ slope), 1e-9))
 
 
 def carry_on(problem: WindowProblem, guess: Bodies, fade_slots: float = 8.0) -> Bodies:
