@@ -85,6 +85,8 @@ def publish(
         hooks.note(f"{note.kind}: {note.text}")
     for tracked in output.tracked:
         publisher.push_live(tracked, arrivals.at(tracked.t_capture_ns))
+    if output.late:
+        publisher.push_late(output.late)
     for problem in output.problems:
         solved = solver.solve(problem)
         newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)

@@ -41,6 +41,13 @@ class PublisherWorker:
         with self.watch.measure("publish"):
             self._stage.push_live(tracked, arrival_ns)
 
+    def push_late(self, late: tuple[TrackedFrame, ...]) -> None:
+        """Publish the rows of earlier frames that one step has settled."""
+        assert self._stage is not None
+        with self.watch.measure("publish"):
+            for rows in late:
+                self._stage.push_late(rows)
+
     def push_window(self, solved: SolvedWindow, arrival_ns: int) -> None:
         """Commit one window with its warm-start state, then publish it."""
         assert self._stage is not None

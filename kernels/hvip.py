@@ -128,7 +128,7 @@ def hvip_from_keypoints(
     torso_height_m: Float[Array, "N"] | float = TORSO_HEIGHT_M,
     torso_height_sigma_m: Float[Array, "N"] | float | None = None,
     noise: HvipNoise | None = None,
-    lead_m: float = BOX_LEAD_M,
+    lead_m: float = 0.0,
 ) -> Hvip:
     """The ground point of each person in one picture.
 
@@ -138,8 +138,8 @@ def hvip_from_keypoints(
         boxes_px: x1, y1, x2, y2.
         torso_height_m: height of the middle of shoulders and hips over the ground, per person where learnt.
         torso_height_sigma_m: its spread; None: the population's.
-        lead_m: how far in front of the body's vertical, towards the camera, the returned point lies. The
-            default is the foot point of a box, the convention of annotated data; 0 is the HVIP proper.
+        lead_m: how far in front of the body's vertical, towards the camera, the returned point lies. 0 is the
+            HVIP proper, under the torso; `BOX_LEAD_M` the foot point of a box, as annotated data has it.
 
     Raises:
         ShapeError: the rows disagree.

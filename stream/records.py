@@ -92,7 +92,9 @@ class Observation:
             )
 
     def __repr__(self) -> str:
-        return f"Observation({self.camera}#{self.index}, N={len(self.boxes_px)}, posed={int(self.posed.sum())})"
+        return (
+            f"Observation({self.camera}#{self.index}, N={len(self.boxes_px)}, posed={int(self.posed.sum())})"
+        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class TrackedFrame:
     confidence: Float[Array, "M 17"]
     """Zero where not seen or not posed."""
     position_m: Float[Array, "M 3"]
-    """Filtered ground position in the world, metres; NaN until a ground stands."""
+    """Filtered ground position under the torso (HVIP), world, metres; NaN until a ground stands."""
     covariance_m2: Float[Array, "M 2 2"]
     """Of position x, y; NaN until a ground stands."""
     velocity_mps: Float[Array, "M 2"]

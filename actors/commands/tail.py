@@ -81,7 +81,7 @@ def _describe(message: Message) -> str:
     if message.clock != "file_pts":  # of a file, the difference is no latency
         flags = f"  {late_ms:.0f} ms after capture" + flags
     match tier_of(message.topic):
-        case Tier.LIVE:
+        case Tier.LIVE | Tier.LATE:
             seen = int(np.count_nonzero(body["seen"])) if "seen" in body else 0  # type: ignore[call-overload]
             dropped = message.quality.get("drops")
             drops = f"  left out: {dropped}" if dropped else ""

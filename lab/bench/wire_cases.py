@@ -5,6 +5,8 @@ No random numbers and no engine, so the same call gives the same bits on every m
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -12,6 +14,7 @@ from ...kernels.camera import CameraModel
 from ...kernels.ground import Ground, GroundPlane
 from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance, WindowSolution
 from ...stream.records import ClockOrigin, TrackedFrame
+from ...stream.track_backfill import take_rows
 from ...stream.wire.schema import CameraInfo, SiteSchema
 
 Array = np.ndarray
@@ -60,6 +63,12 @@ def walkers_frame(
         velocity_mps=np.tile(np.array([SPEED_MPS, 0], np.float32), (m, 1)) * nowhere,
         drops={"pose_budget": index % 3},
     )
+
+
+def walkers_late(person: int, index: int, camera: str = "cam0") -> TrackedFrame:
+    """The row of one person who was hidden in a frame of `walkers_frame`, as it is known later."""
+    rows = take_rows(walkers_frame(person, index, camera, unseen=1), np.array([person - 1]))
+    return replace(rows, position_m=rows.position_m + np.array([0.0, 0.25, 0.0], np.float32))
 
 
 def walkers_window(

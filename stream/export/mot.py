@@ -3,8 +3,12 @@
 frame   number of the frame in its source, from 1
 box     the tracked box, pixels (origin 0, 0 at the top left), two decimals
 conf    detector score; 0 where the box is a prediction (nobody seen in this frame)
-x,y,z   ground position in the world, metres: of the solved body where a window covers the capture time,
-        else of the track; -1,-1,-1 where there is no ground yet
+x,y,z   foot point of the box in the world, metres: the place of the solved body where a window covers the
+        capture time, else of the track; -1,-1,-1 where there is no ground yet
+
+A row is about a box, and the bottom of a box meets the ground nearer to the camera than the body's vertical
+does: half a stride and the toes. Places of tracks and bodies lie under the torso everywhere else in crowdstream;
+here, and only here, they are moved `BOX_LEAD_M` towards the camera, as annotated boxes have it.
 
 A track that nobody sees any more is followed for a while; the rows after its last sighting are known, now,
 to be vain and are left out (`coasting="inside"`).
@@ -17,6 +21,9 @@ from typing import Literal
 
 import numpy as np
 
+from ...kernels.camera import CameraModel
+from ...kernels.ground import Ground
+from ...kernels.hvip import BOX_LEAD_M, shift_from_camera
 from ..errors import ExportError
 from ..records import TrackedFrame
 from .merge import merge_windows
@@ -74,21 +81,42 @@ def export_mot(recording: Recording, folder: Path, coasting: Coasting = "inside"
             f"{recording.path} holds no live frame; MOT needs the tracked boxes of a recorded run"
         )
     make_folder(folder)
-    ground = GroundTracks(recording)
+    solved = GroundTracks(recording)
     paths = _paths(folder, list(cameras))
     rows = 0
     for camera, path in paths.items():
+        geometry = _geometry(recording, camera)
         with text_target(path) as file:
             for frame in recording.frames():
                 if frame.camera == camera:
-                    lines = _rows(frame, ground, last_seen, coasting)
+                    lines = _rows(frame, _places(frame, solved, geometry), last_seen, coasting)
                     file.writelines(lines)
                     rows += len(lines)
     return Exported(tuple(paths.values()), rows, recording.notes)
 
 
+def _geometry(recording: Recording, camera: str) -> tuple[CameraModel, Ground] | None:
+    """Camera and ground as the session's last schema has them; None while it had none."""
+    if recording.schema is None or recording.schema.ground is None:
+        return None
+    model = next((c.model for c in recording.schema.cameras if c.name == camera), None)
+    return None if model is None else (model, recording.schema.ground)
+
+
+def _places(
+    frame: TrackedFrame, solved: GroundTracks, geometry: tuple[CameraModel, Ground] | None
+) -> np.ndarray:
+    """(M,3) foot points of the boxes of a frame, metres; NaN where there is no ground."""
+    under = np.array(frame.position_m, np.float64).reshape(-1, 3)
+    for row, person in enumerate(frame.person_ids):
+        body = solved.at(int(person), frame.t_capture_ns)
+        if body is not None:
+            under[row] = body
+    return under if geometry is None else shift_from_camera(*geometry, under, -BOX_LEAD_M)
+
+
 def _rows(
-    frame: TrackedFrame, ground: GroundTracks, last_seen: dict[tuple[str, int], int], coasting: Coasting
+    frame: TrackedFrame, places: np.ndarray, last_seen: dict[tuple[str, int], int], coasting: Coasting
 ) -> list[str]:
     lines = []
     for row in np.argsort(frame.person_ids, kind="stable"):
@@ -98,10 +126,7 @@ def _rows(
             if coasting == "none" or (coasting == "inside" and not again):
                 continue
         x1, y1, x2, y2 = (float(v) for v in frame.boxes_px[row])
-        place = ground.at(person, frame.t_capture_ns)
-        if place is None:
-            place = frame.position_m[row]
-        where = ",".join(f"{v:.4f}" for v in place) if np.isfinite(place).all() else "-1,-1,-1"
+        where = ",".join(f"{v:.4f}" for v in places[row]) if np.isfinite(places[row]).all() else "-1,-1,-1"
         conf = float(frame.scores[row]) if frame.seen[row] else 0.0
         lines.append(
             f"{frame.index + 1},{person},{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},{conf:.4f},{where}\n"

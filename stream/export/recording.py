@@ -1,7 +1,8 @@
 """A log as exporters read it: the frames of one session in order, and its windows at their highest revision.
 
-The first pass only notes where windows stand; the second reads them in the order of the timeline. So memory
-follows the number of windows, not their size, and a refinement that came late takes its place all the same.
+The first pass only notes where windows and late rows stand; the second reads windows in the order of the
+timeline, and frames with their late rows in place. So memory follows the number of messages, not their size,
+and what came late takes its place all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from ...kernels.solve.problem import WindowSolution
 from ..errors import ExportError, ProtocolError
 from ..records import TrackedFrame
+from ..track_backfill import merge_backfill
 from ..wire.codec import decode
 from ..wire.log import LogReader
 from ..wire.messages import Message, Tier, tier_of
@@ -68,6 +70,8 @@ class Recording:
         self._highest: dict[str, dict[tuple[int, int], int]] = {}
         self.num_frames: dict[str, int] = {}
         """Live messages per session."""
+        self._late: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+        """(session, camera, frame index) -> (offset, length) of its late messages, in order."""
         for record in self._reader.records():
             for data, place in zip(record.messages, record.places, strict=True):
                 self._note(data, place)
@@ -100,6 +104,9 @@ class Recording:
                 self._schemas[sid] = SiteSchema.from_message(message)
             elif tier is Tier.LIVE:
                 self.num_frames[sid] = self.num_frames.get(sid, 0) + 1
+            elif tier is Tier.LATE:
+                frame = (sid, str(message.body["camera"]), int(message.body["index"]))  # type: ignore[call-overload]
+                self._late.setdefault(frame, []).append((place, len(data)))
             elif message.window is not None and message.rev is not None:
                 at = (message.part, int(message.body["slot0"]), place, len(data))  # type: ignore[call-overload]
                 places = self._windows.setdefault(sid, {}).setdefault((message.window, message.rev), [])
@@ -116,13 +123,19 @@ class Recording:
         return len({window for window, _ in self._windows.get(self.sid, {})})
 
     def frames(self) -> Iterator[TrackedFrame]:
-        """The live tier in order of publication; confirmed tracks only."""
-        for message in self._reader.messages():
-            if message.sid == self.sid and tier_of(message.topic) is Tier.LIVE:
+        """The live tier in order of publication, late rows put in; confirmed tracks only, rows by person id."""
+        with self.path.open("rb") as file:
+            for message in self._reader.messages():
+                if message.sid != self.sid or tier_of(message.topic) is not Tier.LIVE:
+                    continue
                 try:
-                    yield live_record(message)
+                    frame = live_record(message)
                 except ProtocolError:
                     continue  # counted as damage by the first pass or a foreign minor version's extra
+                for place in self._late.get((self.sid, frame.camera, frame.index), ()):
+                    rows = _read_late(file, place)
+                    frame = frame if rows is None else merge_backfill(frame, rows)
+                yield frame
 
     def windows(self) -> Iterator[WindowSolution]:
         """In order of the timeline; of each person of a window only the row with the highest revision."""
@@ -143,6 +156,15 @@ class Recording:
                     yield solution
                 elif any(best):
                     yield _take_rows(solution, np.flatnonzero(best))
+
+
+def _read_late(file: IO[bytes], place: tuple[int, int]) -> TrackedFrame | None:
+    """None for rows that are damaged."""
+    try:
+        message = decode(os.pread(file.fileno(), place[1], place[0]))
+        return live_record(message) if isinstance(message, Message) else None
+    except ProtocolError:
+        return None
 
 
 def _read_window(file: IO[bytes], place: _WindowPlace) -> WindowSolution | None:

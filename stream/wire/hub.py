@@ -3,7 +3,8 @@
 Three ways out for a subscriber, one per rule of loss:
 
 - control (hello, schema, health, status, ping): a small queue; its overflow ends the connection;
-- live: a bounded queue that drops the oldest; what was dropped is announced before the next message;
+- live: a bounded queue that drops the oldest; what was dropped is announced before the next message. Late rows
+  wait in a queue of their own behind it, as they come in bursts that must not push out what is new;
 - window and refined: a cursor into the numbered stream, read from the ring or the log at the subscriber's own
   speed. Who falls out of the ring is told the gap, jumps to the newest, and may pull the range from the log.
 """
@@ -37,6 +38,8 @@ class HubLimits:
     live_items: int = 64
     """Live messages waiting for one subscriber; 2 s at 30 Hz."""
     live_bytes: int = 8 << 20
+    late_items: int = 1024
+    """Late messages waiting for one subscriber; three people of 10 s at 30 Hz come back at once. Bytes as live."""
     control_items: int = 64
     """Control, health and status messages waiting for one subscriber."""
     ring_items: int = 256
@@ -142,6 +145,45 @@ class _Cursor:
     """Reached the newest once: from then on, falling out of the ring is lagging, not catching up."""
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A message in a queue that may drop it."""
+
+    topic: str
+    seq: int
+    data: bytes
+    cause: str
+    """Why numbers before it may be missing."""
+
+
+@dataclass
+class DropOldest:
+    """A bounded queue that gives up its oldest messages first."""
+
+    max_items: int
+    max_bytes: int
+    items: deque[_Waiting] = field(default_factory=deque)
+    num_bytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def push(self, message: _Waiting) -> list[_Waiting]:
+        """Appends; returns what had to go for it."""
+        self.items.append(message)
+        self.num_bytes += len(message.data)
+        dropped = []
+        while len(self.items) > self.max_items or (self.num_bytes > self.max_bytes and len(self.items) > 1):
+            dropped.append(self.pop())
+        return dropped
+
+    def pop(self) -> _Waiting:
+        """The oldest."""
+        oldest = self.items.popleft()
+        self.num_bytes -= len(oldest.data)
+        return oldest
+
+
 @dataclass
 class Subscriber:
     """Everything that waits for one connection."""
@@ -149,14 +191,13 @@ class Subscriber:
     name: str
     topics: tuple[str, ...]
     max_rate_hz: float
+    live: DropOldest
+    late: DropOldest
     first: deque[bytes] = field(default_factory=deque)
     """What joining brought: hello, schema, gaps, snapshots, replayed live messages. Sent before all else."""
     control: deque[bytes] = field(default_factory=deque)
-    live: deque[tuple[str, int, bytes, str]] = field(default_factory=deque)
-    """Topic, number, bytes, and why numbers before it may be missing."""
-    live_bytes: int = 0
     sent: dict[str, int] = field(default_factory=dict)
-    """Newest number of each live topic given to the socket; a jump is a gap to announce."""
+    """Newest number of each live and late topic given to the socket; a jump is a gap to announce."""
     thinned: set[str] = field(default_factory=set)
     """Topics of which a message was left out for the rate since the newest in the queue."""
     overrun: set[str] = field(default_factory=set)
@@ -217,14 +258,13 @@ class Hub:
                 if topic.tier is Tier.SCHEMA or topic_matches(topic.name, sub.topics):
                     self.control(sub, data)
             elif topic_matches(topic.name, sub.topics):
-                self._queue_live(sub, topic, message, data, now_s)
+                self._queue(sub, topic, message, data, now_s)
 
-    def _queue_live(
-        self, sub: Subscriber, topic: _Topic, message: Message, data: bytes, now_s: float
-    ) -> None:
+    def _queue(self, sub: Subscriber, topic: _Topic, message: Message, data: bytes, now_s: float) -> None:
         if topic.name not in sub.sent:
             sub.sent[topic.name] = message.seq - 1
-        if sub.max_rate_hz > 0:
+        late = topic.tier is Tier.LATE
+        if sub.max_rate_hz > 0 and not late:
             key = (topic.name, _key(message))
             if now_s - sub.accepted_s.get(key, -1e9) < (1.0 - 1e-3) / sub.max_rate_hz:
                 sub.thinned.add(topic.name)
@@ -232,14 +272,8 @@ class Hub:
             sub.accepted_s[key] = now_s
         cause = "rate" if topic.name in sub.thinned else "slow"
         sub.thinned.discard(topic.name)
-        sub.live.append((topic.name, message.seq, data, cause))
-        sub.live_bytes += len(data)
-        while len(sub.live) > self.limits.live_items or (
-            sub.live_bytes > self.limits.live_bytes and len(sub.live) > 1
-        ):
-            name, _, old, _ = sub.live.popleft()
-            sub.live_bytes -= len(old)
-            sub.overrun.add(name)
+        for old in (sub.late if late else sub.live).push(_Waiting(topic.name, message.seq, data, cause)):
+            sub.overrun.add(old.topic)
             sub.dropped += 1
             self.dropped += 1
 
@@ -254,7 +288,12 @@ class Hub:
 
     def join(self, hello: Hello, name: str = "") -> Subscriber:
         """A new subscriber with everything that must reach it first."""
-        sub = Subscriber(name, hello.topics, hello.max_rate_hz)
+        limits = self.limits
+        sub = Subscriber(
+            name, hello.topics, hello.max_rate_hz,
+            live=DropOldest(limits.live_items, limits.live_bytes),
+            late=DropOldest(limits.late_items, limits.live_bytes),
+        )  # fmt: skip
         sub.first.append(self._say(Kind.HELLO, self.welcome()))
         for topic in self.topics.values():
             if topic.tier is Tier.SCHEMA:
@@ -273,7 +312,7 @@ class Hub:
         if plan.gap:
             gap = Gap(topic.name, *plan.gap)
             sub.first.append(encode(gap.control(self.sid, self.wall_ns())))
-        if plan.snapshot and topic.head:
+        if plan.snapshot and topic.head and topic.tier is not Tier.LATE:  # late rows are no state
             items = sorted(topic.latest.values())
             body = {"topic": topic.name, "seq": topic.head, "count": len(items)}
             sub.first.append(self._say(Kind.SNAPSHOT, body))
@@ -291,7 +330,11 @@ class Hub:
             "server": "crowdstream",
             "protocol": list(VERSION),
             "schemas": {t.name: t.head for t in schema},
-            "limits": {"live_items": self.limits.live_items, "live_bytes": self.limits.live_bytes},
+            "limits": {
+                "live_items": self.limits.live_items,
+                "live_bytes": self.limits.live_bytes,
+                "late_items": self.limits.late_items,
+            },
             "topics": {
                 t.name: {"first": self.first_held(t) or 0, "last": t.head} for t in self.topics.values()
             },
@@ -316,8 +359,11 @@ class Hub:
         return [sub for sub in self._subs if sub.closing]
 
     def backlog(self) -> float:
-        """How full the fullest live queue is, 0..1; a replay waits for its readers, a live stream does not."""
-        return max((len(sub.live) / self.limits.live_items for sub in self._subs), default=0.0)
+        """How full the fullest queue that drops is, 0..1; a replay waits for its readers, a live stream does not."""
+        return max(
+            (len(queue) / queue.max_items for sub in self._subs for queue in (sub.live, sub.late)),
+            default=0.0,
+        )
 
     def idle(self) -> bool:
         """Nothing waits for anybody."""
@@ -334,7 +380,7 @@ class Hub:
 
     def waiting(self, sub: Subscriber) -> bool:
         """Something can be sent now."""
-        if sub.first or sub.control or sub.live or sub.pulls:
+        if sub.first or sub.control or sub.live or sub.late or sub.pulls:
             return True
         return any(self._next_durable(sub, topic) for topic in self.topics.values() if topic.durable)
 
@@ -347,8 +393,8 @@ class Hub:
     def take(self, sub: Subscriber) -> list[bytes]:
         """The next messages for a socket, some `BATCH_BYTES` of them; empty when nothing waits.
 
-        Control first, then live, then one durable message, then one pulled one: a large window never holds
-        back what is newer and smaller for longer than one message takes.
+        Control first, then live, then late, then one durable message, then one pulled one: a large window
+        never holds back what is newer and smaller for longer than one message takes.
         """
         out: list[bytes] = []
         size = 0
@@ -359,21 +405,25 @@ class Hub:
             return self._count(sub, out)
         while sub.control:
             out.append(sub.control.popleft())
-        while sub.live and size < BATCH_BYTES:
-            name, seq, data, cause = sub.live.popleft()
-            sub.live_bytes -= len(data)
-            expected = sub.sent.get(name, seq - 1) + 1
-            if seq > expected:
-                cause = "slow" if name in sub.overrun else cause
-                out.append(self._gap(name, expected, seq - 1, cause, held=False))
-            sub.overrun.discard(name)
-            sub.sent[name] = seq
-            out.append(data)
-            size += len(data)
+        for queue in (sub.live, sub.late):
+            while queue and size < BATCH_BYTES:
+                message = queue.pop()
+                out += self._with_gap(sub, message)
+                size += len(message.data)
         if size < BATCH_BYTES:
             durable = self._take_durable(sub)
             out += durable or self._take_pull(sub)
         return self._count(sub, out)
+
+    def _with_gap(self, sub: Subscriber, message: _Waiting) -> list[bytes]:
+        """The message, and before it what of its topic was left out."""
+        name, seq = message.topic, message.seq
+        expected = sub.sent.get(name, seq - 1) + 1
+        cause = "slow" if name in sub.overrun else message.cause
+        sub.overrun.discard(name)
+        sub.sent[name] = seq
+        hole = [self._gap(name, expected, seq - 1, cause, held=False)] if seq > expected else []
+        return [*hole, message.data]
 
     def _take_durable(self, sub: Subscriber) -> list[bytes]:
         for topic in self.topics.values():

@@ -50,6 +50,8 @@ class Tier(StrEnum):
 
     LIVE = "live"
     """At most once, in order; what is left out is announced."""
+    LATE = "late"
+    """Rows of earlier live frames that became known since; at most once, in order of publication."""
     WINDOW = "window"
     """At least once after commit to the log."""
     REFINED = "refined"

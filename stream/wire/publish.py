@@ -66,6 +66,8 @@ class PublishConfig(StageConfig):
     """Live messages waiting for one subscriber before the oldest is dropped."""
     queue_mb: float = Field(default=8.0, gt=0, le=1024)
     """The same in megabytes."""
+    late_messages: int = Field(default=1024, ge=1, le=65536)
+    """Late messages waiting for one subscriber; in megabytes as many as live ones."""
     control_messages: int = Field(default=64, ge=1, le=4096)
     """Health, status and control messages waiting for one subscriber before it is let go."""
     ring_messages: int = Field(default=256, ge=1, le=65536)
@@ -88,7 +90,7 @@ class PublishStats:
     failed_people: int
     """People of windows left out because their solve failed."""
     dropped: int
-    """Live messages dropped for slow subscribers, all together."""
+    """Live and late messages dropped for slow subscribers, all together."""
     subscribers: int
     latency_ms: Mapping[str, Mapping[str, float]]
     """live, window -> p50, p95 of publish time less arrival; a tier without samples is missing."""
@@ -139,7 +141,7 @@ class PublisherStage:
             self._seq = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
         try:
             self._hub = Hub(self.sid, self._limits(), self.log, self.wall_ns)
-            for tier in (Tier.LIVE, Tier.WINDOW, Tier.REFINED):
+            for tier in (Tier.LIVE, Tier.LATE, Tier.WINDOW, Tier.REFINED):
                 topic = topic_of(tier, self.site)
                 self._hub.declare(topic, self._seq.get(topic, 0))
             if self.config.listen:
@@ -181,6 +183,7 @@ class PublisherStage:
         return HubLimits(
             live_items=config.queue_messages,
             live_bytes=round(config.queue_mb * 1e6),
+            late_items=config.late_messages,
             control_items=config.control_messages,
             ring_items=config.ring_messages,
             ring_bytes=round(config.ring_mb * 1e6),
@@ -218,6 +221,16 @@ class PublisherStage:
         stamp = self._stamp(topic_of(Tier.LIVE, self.site), frame.t_capture_ns)
         self._commit([live_message(frame, self.site, stamp)], log=True)
         self._note_latency("live", t_arrival_ns)
+
+    def push_late(self, rows: TrackedFrame) -> None:
+        """Publishes rows of an earlier frame that became known since: new people's first frames, bridged gaps.
+
+        Each replaces the row of the same camera, frame and person, if there was one. Under the capture clock
+        they are published at the newest frame's time, as they could not have been known before.
+        """
+        topic = topic_of(Tier.LATE, self.site)
+        stamp = self._stamp(topic, max(self._t_capture_ns, rows.t_capture_ns))
+        self._commit([live_message(rows, self.site, stamp, Tier.LATE)], log=True)
 
     def push_window(
         self,

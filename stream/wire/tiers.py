@@ -1,4 +1,4 @@
-"""Records to messages and back: `TrackedFrame` <-> live, `WindowSolution` <-> window and refined.
+"""Records to messages and back: `TrackedFrame` <-> live and late, `WindowSolution` <-> window and refined.
 
 Nothing is rounded: element types and bits of the records survive the round trip. What does not travel is
 stated: unconfirmed tracks of a frame, and people of a window whose solve failed; both are counted in `q`.
@@ -44,11 +44,15 @@ class Stamp:
     recorded: bool
 
 
-# --- live -------------------------------------------------------------------------------------------------
+# --- live and late ----------------------------------------------------------------------------------------
 
 
-def live_message(frame: TrackedFrame, site: str, stamp: Stamp) -> Message:
-    """The confirmed tracks of a frame; rows that are not finite where they must be are left out and counted."""
+def live_message(frame: TrackedFrame, site: str, stamp: Stamp, tier: Tier = Tier.LIVE) -> Message:
+    """The confirmed tracks of a frame; rows that are not finite where they must be are left out and counted.
+
+    Args:
+        tier: LIVE for a new frame, LATE for rows of an earlier one.
+    """
     good = _live_rows_finite(frame)
     keep = frame.confirmed & good
     body: dict[str, Any] = {"camera": frame.camera, "index": frame.index, "size_px": list(frame.size_px)}
@@ -60,13 +64,13 @@ def live_message(frame: TrackedFrame, site: str, stamp: Stamp) -> Message:
         "recorded": stamp.recorded,
     }
     return Message(
-        stamp.sid, topic_of(Tier.LIVE, site), stamp.seq, Kind.DATA, frame.t_capture_ns, frame.clock.value,
+        stamp.sid, topic_of(tier, site), stamp.seq, Kind.DATA, frame.t_capture_ns, frame.clock.value,
         stamp.t_publish_ns, quality, body,
     )  # fmt: skip
 
 
 def live_record(message: Message) -> TrackedFrame:
-    """The frame of a live message; all its tracks are confirmed.
+    """The frame of a live message, or the rows of a late one; all its tracks are confirmed.
 
     Raises:
         ProtocolError: a field missing, of another shape or kind, or not finite where it must be.

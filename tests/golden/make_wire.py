@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_late, walkers_schema, walkers_window
 from crowdstream.stream.wire.codec import encode
 from crowdstream.stream.wire.log import LogWriter
 from crowdstream.stream.wire.log_format import pack_state
-from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message
+from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message, Tier
 from crowdstream.stream.wire.tiers import Stamp, live_message, window_messages
 
 SID = "golden"
@@ -35,6 +35,7 @@ def golden_messages() -> dict[str, Message | Control]:
         "live": live_message(walkers_frame(3, 2, unseen=1), "hall", stamp(1)),
         "live_without_ground": live_message(walkers_frame(2, 3, ground=False), "hall", stamp(2)),
         "live_empty": live_message(walkers_frame(0, 4), "hall", stamp(3)),
+        "late": live_message(walkers_late(2, 3), "hall", stamp(1), Tier.LATE),
         "window": window_messages(window, "hall", stamp(1))[0],
         "window_empty": window_messages(walkers_window(0, 4, frames=4), "hall", stamp(2))[0],
         "refined": window_messages(walkers_window(1, 3, frames=4, rev=1), "hall", stamp(1))[0],
@@ -61,7 +62,7 @@ def golden_messages() -> dict[str, Message | Control]:
 
 
 def write_golden_log(path: Path) -> None:
-    """Schema, three frames, a window with its state, and an event."""
+    """Schema, three frames, late rows of the second, a window with its state, and an event."""
     messages = golden_messages()
     with LogWriter(path) as log:
         for name in (
@@ -69,6 +70,7 @@ def write_golden_log(path: Path) -> None:
             "live",
             "live_without_ground",
             "live_empty",
+            "late",
             "window",
             "window_empty",
             "status",

@@ -50,7 +50,7 @@ def test_every_published_message_is_read(file: Path) -> None:
             assert SiteSchema.from_message(message).to_body()["hash"] == message.body["hash"]
         case Message(window=int()):
             assert window_record([message]).window == message.window
-        case Message() if message.topic.startswith("live."):
+        case Message() if message.topic.startswith(("live.", "late.")):
             assert live_record(message).t_capture_ns == message.t_capture_ns
         case Control(kind=Kind.GAP):
             assert Gap.parse(message).first == 4
@@ -102,6 +102,7 @@ def test_golden_log_is_read(folder: Path) -> None:
         "live.hall",
         "live.hall",
         "live.hall",
+        "late.hall",
         "window.hall",
         "window.hall",
         "status",

@@ -10,6 +10,7 @@ import pytest
 
 from crowdstream.kernels.camera import CameraModel
 from crowdstream.kernels.ground import Ground
+from crowdstream.kernels.hvip import BOX_LEAD_M, shift_from_camera
 from crowdstream.stream.records import ClockOrigin, Observation, TrackedFrame
 from crowdstream.stream.track import TrackingStage
 from crowdstream.stream.track_backfill import merge_backfill
@@ -52,6 +53,12 @@ def _observe(
         np.full(n, scores, np.float32), True, np.zeros((n, 17, 2), np.float32),
         np.zeros((n, 17), np.float32), np.zeros(n, bool),
     )  # fmt: skip
+
+
+def _under_torso(box_feet_m: np.ndarray) -> np.ndarray:
+    """Where the track of a box that meets the ground at these x, y is to lie."""
+    feet = np.concatenate([box_feet_m, np.zeros((len(box_feet_m), 1))], axis=1)
+    return shift_from_camera(CAMERA, Ground(), feet, BOX_LEAD_M)[:, :2]
 
 
 def _ids_of(frame: TrackedFrame, paths: list[Path], t_s: float) -> list[int]:
@@ -192,8 +199,9 @@ def test_positions_are_filtered_and_as_sure_as_they_say() -> None:
             np.stack([seen.boxes_px[:, ::2].mean(1), seen.boxes_px[:, 3]], -1).astype(float)
         )
         hit = CAMERA.centre_world_m - rays * (CAMERA.centre_world_m[2] / rays[:, 2])[:, None]
+        under = _under_torso(true)
         for place, cov in zip(frame.position_m, frame.covariance_m2, strict=True):
-            off = true - place[:2]
+            off = under - place[:2]
             near = off[np.argmin((off**2).sum(1))]
             own.append(np.linalg.norm(near))
             score.append(near @ np.linalg.inv(cov) @ near)

@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from crowdstream.lab.bench.wire_cases import FRAME_NS, walkers_frame, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import (
+    FRAME_NS,
+    walkers_frame,
+    walkers_late,
+    walkers_schema,
+    walkers_window,
+)
 from crowdstream.stream.errors import LogError, PublishError
 from crowdstream.stream.wire import log as log_module
 from crowdstream.stream.wire.log import LogReader, LogWriter
 from crowdstream.stream.wire.messages import Message
 from crowdstream.stream.wire.publish import PublishConfig, PublisherStage
+from crowdstream.stream.wire.tiers import live_record
 
 
 def stage(log: Path | None, now: list[int] | None = None, **settings: object) -> PublisherStage:
@@ -54,6 +61,26 @@ def test_health_is_published_but_not_recorded(tmp_path: Path) -> None:
     topics = [m.topic for m in logged(tmp_path / "a")]
     assert topics == ["schema.hall", *["live.hall"] * 3, *["window.hall"] * 2, "status"]
     assert publisher.stats().messages["health"] == 3
+
+
+def test_late_rows_are_recorded_and_counted_and_leave_the_order_of_live_alone(tmp_path: Path) -> None:
+    publisher = stage(tmp_path / "a", clock="capture")
+    for i in range(5):
+        publisher.push_live(walkers_frame(2, i))
+    publisher.push_late(walkers_late(2, 1))
+    publisher.push_late(walkers_late(2, 0))
+    publisher.push_live(walkers_frame(2, 5))
+    publisher.push_status({"event": "camera_lost"})
+    publisher.stop()
+    messages = logged(tmp_path / "a")
+    late = [m for m in messages if m.topic == "late.hall"]
+    assert [m.seq for m in late] == [1, 2] and publisher.stats().messages["late.hall"] == 2
+    assert [live_record(m).index for m in late] == [1, 0]
+    assert [m.t_capture_ns for m in late] == [FRAME_NS, 0]
+    assert [m.t_publish_ns for m in late] == [4 * FRAME_NS] * 2  # they were not known before
+    live = [m.t_capture_ns for m in messages if m.topic == "live.hall"]
+    assert live == sorted(live) and messages[-1].t_capture_ns == 5 * FRAME_NS
+    assert all(m.quality["recorded"] for m in late)
 
 
 def test_restart_goes_on_with_the_numbers_of_its_session(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from crowdstream.kernels.solve.problem import Provenance, WindowSolution
-from crowdstream.lab.bench.wire_cases import FRAME_NS, place_m, walkers_frame, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import (
+    FRAME_NS,
+    place_m,
+    walkers_frame,
+    walkers_late,
+    walkers_schema,
+    walkers_window,
+)
 from crowdstream.stream.errors import ExportError, LogError
 from crowdstream.stream.export.amass import export_amass
 from crowdstream.stream.export.csv_tables import export_csv
@@ -42,6 +49,14 @@ def walk(publisher: PublisherStage) -> None:
         publisher.push_window(walkers_window(3, window))
 
 
+def box_foot(places_m: np.ndarray) -> np.ndarray:
+    """Foot points of the boxes of people who stand there, as MOT has them: 0.2 m towards cam0 at (0, -8)."""
+    away = places_m[:, :2] - [0.0, -8.0]
+    moved = places_m.copy()
+    moved[:, :2] -= 0.2 * away / np.linalg.norm(away, axis=1, keepdims=True)
+    return moved
+
+
 def mot_rows(path: Path) -> np.ndarray:
     return np.loadtxt(path, delimiter=",", ndmin=2)
 
@@ -65,7 +80,7 @@ def test_mot_has_a_row_per_frame_and_person_with_box_and_place(tmp_path: Path) -
         [place_m(int(p), int(t)) for t, p in zip((rows[:, 0] - 1) * FRAME_NS, rows[:, 1], strict=True)]
     )
     np.testing.assert_allclose(
-        rows[:, 7:], places, atol=1e-3
+        rows[:, 7:9], box_foot(places)[:, :2], atol=1e-3
     )  # between 30 Hz slots and beyond the last window
 
 
@@ -77,7 +92,9 @@ def test_mot_takes_the_solved_place_where_there_is_one_and_the_track_elsewhere(t
 
     rows = mot_rows(export_mot(record(tmp_path / "a", fill), tmp_path).files[0])
     covered = (rows[:, 0] - 1) * FRAME_NS <= 63 * 1e9 / 30
-    np.testing.assert_allclose(rows[:, 8] - 1.5, np.where(covered, 0.25, 0.0), atol=1e-3)
+    places = place_m(1, ((rows[:, 0] - 1) * FRAME_NS).astype(np.int64))
+    places[:, 1] += np.where(covered, 0.25, 0.0)
+    np.testing.assert_allclose(rows[:, 7:9], box_foot(places)[:, :2], atol=1e-3)
 
 
 def test_mot_says_minus_one_without_a_ground(tmp_path: Path) -> None:
@@ -110,6 +127,32 @@ def test_mot_writes_a_file_per_camera_whatever_their_names(tmp_path: Path) -> No
     done = export_mot(record(tmp_path / "a", fill), tmp_path / "out")
     assert len({file.resolve() for file in done.files}) == 4
     assert all(file.resolve().parent == (tmp_path / "out").resolve() for file in done.files)
+
+
+def test_late_rows_take_their_place_in_every_table_of_frames(tmp_path: Path) -> None:
+    def fill(publisher: PublisherStage) -> None:
+        for i in range(10):
+            publisher.push_live(walkers_frame(3 if i in (3, 4) else 2, i, unseen=i in (3, 4)))
+        for index in (4, 3):  # person 3 was a prediction there, is known now; in frame 7 nobody knew of them
+            publisher.push_late(walkers_late(3, index))
+        publisher.push_late(walkers_late(3, 7))
+        publisher.push_late(walkers_late(3, 5))
+        publisher.push_late(walkers_frame(2, 5))  # the last row of a person counts: here nothing new
+
+    recording = record(tmp_path / "a", fill)
+    frames = list(recording.frames())
+    assert [f.index for f in frames] == [*range(10)] and recording.num_frames == {"s": 10}
+    assert [3 in f.person_ids for f in frames] == [i in (3, 4, 5, 7) for i in range(10)]
+    late = walkers_late(3, 4)
+    row = frames[4].person_ids.tolist().index(3)
+    np.testing.assert_array_equal(frames[4].position_m[row], late.position_m[0])
+    assert frames[4].drops == walkers_frame(3, 4).drops  # of the frame, not of what came late
+    for i, frame in enumerate(frames):  # the others stand as they were
+        np.testing.assert_array_equal(frame.boxes_px[:2], walkers_frame(2, i).boxes_px[:2])
+    rows = mot_rows(export_mot(recording, tmp_path / "out", "all").files[0])
+    assert rows[rows[:, 1] == 3][:, 0].tolist() == [4, 5, 6, 8]
+    with (export_csv(recording, tmp_path / "out").files[0]).open() as file:
+        assert sum(line["person"] == "3" for line in csv.DictReader(file)) == 4
 
 
 # --- merging ----------------------------------------------------------------------------------------------

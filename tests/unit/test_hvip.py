@@ -69,7 +69,7 @@ def test_exact_without_noise(k1: float) -> None:
 def test_a_lone_box_gives_its_foot_point() -> None:
     camera, ground = camera_at(), Ground()
     keypoints, confidence, boxes = drawn(camera, ground, PEOPLE)
-    got = hvip_from_keypoints(camera, ground, keypoints, 0 * confidence, boxes)
+    got = hvip_from_keypoints(camera, ground, keypoints, 0 * confidence, boxes, lead_m=BOX_LEAD_M)
     np.testing.assert_allclose(got.position_m, foot_point_of_boxes(camera, ground, boxes), atol=1e-6)
     assert (got.kind == HvipKind.BOX).all()
 
@@ -88,7 +88,9 @@ def test_covariance_is_that_of_the_noise() -> None:
     keypoints, confidence, boxes = drawn(camera, ground, np.repeat(PEOPLE[1:2], n, axis=0))
     shift = rng.normal(0, 2.0, (n, 2))
     boxes = boxes + np.concatenate([shift, shift], axis=1)
-    got = hvip_from_keypoints(camera, ground, keypoints, 0 * confidence, boxes, noise=noise)
+    got = hvip_from_keypoints(
+        camera, ground, keypoints, 0 * confidence, boxes, noise=noise, lead_m=BOX_LEAD_M
+    )
     np.testing.assert_allclose(
         np.cov(got.position_m[:, :2].T), got.covariance_m2.mean(axis=0), rtol=0.1, atol=2e-4
     )

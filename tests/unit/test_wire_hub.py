@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_late, walkers_schema, walkers_window
 from crowdstream.stream.wire.codec import decode, encode, framed
 from crowdstream.stream.wire.conversation import Bye, Conversation, Event, Snapshot, Welcome
 from crowdstream.stream.wire.hub import Hub, HubLimits, Resume, Subscriber, plan_resume
-from crowdstream.stream.wire.messages import Control, Gap, Hello, Kind, Message
+from crowdstream.stream.wire.messages import Control, Gap, Hello, Kind, Message, Tier
 from crowdstream.stream.wire.tiers import Stamp, live_message, window_messages
 
 
@@ -45,6 +45,11 @@ class Stream:
         for _ in range(count):
             stamp = self._next("live")
             self._publish(live_message(walkers_frame(1, stamp.seq, camera), "hall", stamp))
+
+    def late(self, count: int = 1) -> None:
+        for _ in range(count):
+            stamp = self._next("late")
+            self._publish(live_message(walkers_late(1, stamp.seq), "hall", stamp, Tier.LATE))
 
     def window(self, count: int = 1) -> None:
         for _ in range(count):
@@ -245,6 +250,42 @@ def test_slow_live_consumer_loses_the_oldest_and_is_told_exactly_which() -> None
     assert sub.dropped == 7 == conversation.missed
 
 
+def test_a_burst_of_late_rows_pushes_out_late_rows_only_and_waits_behind_what_is_new() -> None:
+    stream = Stream(HubLimits(live_items=3, late_items=4))
+    sub, conversation = stream.hub.join(Hello()), Conversation()
+    stream.late(2)
+    talk(stream.hub, sub, conversation)
+    stream.live(2)
+    stream.late(10)
+    stream.live(1)
+    events = talk(stream.hub, sub, conversation)
+    assert gaps(events) == [("late.hall", 3, 8, "slow")]
+    topics = [e.topic for e in events if isinstance(e, Message)]
+    assert topics == ["live.hall"] * 3 + ["late.hall"] * 4
+    assert sub.dropped == 6 == conversation.missed == stream.hub.dropped
+
+
+def test_late_rows_are_no_state_so_a_first_visit_gets_none_and_a_return_gets_those_held() -> None:
+    stream = Stream(HubLimits(ring_items=3))
+    stream.late(5)
+    conversation = Conversation()
+    events = talk(stream.hub, stream.hub.join(Hello()), conversation)
+    assert seqs(events, "late.hall") == [] and not any(isinstance(e, Snapshot) for e in events)
+    for seen, want, lost in ((3, [4, 5], []), (1, [], [("late.hall", 2, 5, "not_held")])):
+        hello = Hello(last_sid="s", last={"late.hall": seen})
+        events = talk(stream.hub, stream.hub.join(hello), Conversation())
+        assert seqs(events, "late.hall") == want and gaps(events) == lost
+
+
+def test_late_rows_are_not_thinned_for_the_rate() -> None:
+    stream = Stream()
+    sub, conversation = stream.hub.join(Hello(max_rate_hz=1.0)), Conversation()
+    stream.live(5)
+    stream.late(5)
+    events = talk(stream.hub, sub, conversation)
+    assert seqs(events, "live.hall") == [1] and seqs(events, "late.hall") == [1, 2, 3, 4, 5]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=25), st.integers(1, 4))
 def test_received_and_announced_together_are_everything_published(
@@ -328,7 +369,7 @@ def test_large_messages_do_not_overfill_a_queue_of_few_bytes() -> None:
     stream = Stream(HubLimits(live_items=1000, live_bytes=5000))
     sub = stream.hub.join(Hello())
     stream.live(50)
-    assert sub.live_bytes == sum(len(data) for _, _, data, _ in sub.live) <= 5000
+    assert sub.live.num_bytes == sum(len(message.data) for message in sub.live.items) <= 5000
     assert sub.dropped == 50 - len(sub.live) > 0
 
 
