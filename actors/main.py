@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 import os
 import sys
+from typing import Annotated
 
 # Thread pools are sized by the engine's own settings; libraries that read these at import must not
 # each take every core. Set before numpy, torch and OpenCV are loaded.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, str(min(4, os.cpu_count() or 1)))
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from ..kernels.errors import CrowdstreamError
-from .commands import bench, calibrate, demo, doctor, export, models, replay, run, tail
 
-app = typer.Typer(
-    name="crowdstream",
-    help="Streaming, incremental 3D crowd reconstruction.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("demo")(demo.demo)
-app.command("replay")(replay.replay)
-app.command("tail")(tail.tail)
-app.command("calibrate")(calibrate.calibrate)
-app.command("export")(export.export)
-app.command("doctor")(doctor.doctor)
-app.add_typer(models.app, name="models")
-app.add_typer(bench.app, name="bench")
+COMMANDS = ("run", "demo", "replay", "tail", "calibrate", "export", "models", "doctor", "bench")
+"""Each a module of `commands` with a function of its name, or with an `app` of sub-commands."""
 
 
-def main() -> None:
+class Commands(TyperGroup):
+    """Imports a command when it is asked for: whoever follows a stream need not wait for what solves it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a newcomer's needs."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """None for a name that is no command."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands[cmd_name]
+
+
+def _load(name: str) -> click.Command:
+    module = importlib.import_module(f".commands.{name}", __package__)
+    own = getattr(module, "app", None)
+    if own is None:
+        own = typer.Typer(add_completion=False)
+        own.command(name)(getattr(module, name))
+    command: click.Command = typer.main.get_command(own)
+    command.name = name
+    return command
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"crowdstream {importlib.metadata.version('crowdstream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def crowdstream(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Streaming, incremental 3D crowd reconstruction."""
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Entry point: run a command, turn expected failures into one line."""
     try:
-        app()
+        app(arguments, prog_name="crowdstream")
     except CrowdstreamError as exc:
-        print(f"crowdstream: {exc}", file=sys.stderr)
+        print(f"crowdstream: {' '.join(str(exc).split())}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("crowdstream: stopped", file=sys.stderr)

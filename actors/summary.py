@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+STAGES = ("decode", "perception", "tracking", "solve", "publish")
+TIERS = ("live", "window")
+PERCENTILES = ("p50", "p95")
 
 
 def summarise(
     reports: Mapping[str, Mapping[str, Any]], elapsed_s: float, captured_s: float, runtime: str, address: str
 ) -> dict[str, Any]:
-    """One flat tree of numbers from what the workers counted.
+    """One flat tree of numbers from what the workers counted; every key is always there, and finite.
 
     Args:
-        reports: what each worker's `stop` gave, by worker.
+        reports: what each worker's `stop` gave, by worker; nothing from one that did not answer.
         elapsed_s: wall time from the first frame asked for to the last message sent.
         captured_s: length of the recording that was processed, seconds of capture time.
         runtime: inline or ray.
         address: where subscribers could connect.
     """
-    site = reports["tracking"]["site"]
-    published = reports["publisher"]["published"]
-    drops: Counter[str] = Counter(site.get("drops", {}))
-    drops["slow_subscriber"] += int(published.get("dropped", 0))
-    drops["not_recorded"] += int(published.get("not_recorded", 0))
-    if reports["camera"].get("stale"):
-        drops["stale"] += int(reports["camera"]["stale"])
-    source = reports["camera"].get("source", {})
-    for cause in ("broken", "skipped"):
-        if source.get(cause):
-            drops[f"source_{cause}"] += int(source[cause])
-    seconds: Counter[str] = Counter()
+    site = reports.get("tracking", {}).get("site", {})
+    publisher, camera = reports.get("publisher", {}), reports.get("camera", {})
+    published = publisher.get("published", {})
+    seconds: Counter[str] = Counter(dict.fromkeys(STAGES, 0.0))
     for report in reports.values():
         seconds.update(report.get("seconds", {}))
-    person_frames = int(reports["publisher"]["person_frames"])
     return {
         "frames": int(site.get("frames", 0)),
         "people_max": int(site.get("people_max", 0)),
-        "people_mean": round(float(site.get("people_mean", 0.0)), 3),
+        "people_mean": round(_finite(site.get("people_mean", 0.0)), 3),
         "tracks": int(site.get("tracks", 0)),
-        "windows": int(reports["publisher"]["windows"]),
-        "person_frames": person_frames,
+        "windows": int(publisher.get("windows", 0)),
+        "person_frames": int(publisher.get("person_frames", 0)),
         "elapsed_s": round(elapsed_s, 3),
         "captured_s": round(captured_s, 3),
         "realtime_factor": round(captured_s / elapsed_s, 4) if elapsed_s > 0 else 0.0,
         "stage_seconds": {name: round(value, 3) for name, value in sorted(seconds.items())},
-        "drops": {name: int(count) for name, count in sorted(drops.items()) if count},
-        "latency_ms": published.get("latency_ms", {}),
-        "source": source,
-        "calibration": reports["tracking"].get("calibration", ""),
-        "networks": reports["perception"].get("networks", {}),
+        "drops": _drops(site, published, camera),
+        "latency_ms": {
+            tier: {
+                p: round(_finite(published.get("latency_ms", {}).get(tier, {}).get(p, 0.0)), 3)
+                for p in PERCENTILES
+            }
+            for tier in TIERS
+        },
+        "source": camera.get("source", {}),
+        "calibration": reports.get("tracking", {}).get("calibration", ""),
+        "networks": reports.get("perception", {}).get("networks", {}),
         "messages": published.get("messages", {}),
         "runtime": runtime,
         "address": address,
     }
+
+
+def _drops(
+    site: Mapping[str, Any], published: Mapping[str, Any], camera: Mapping[str, Any]
+) -> dict[str, int]:
+    """What was left out, by cause; a cause that never struck is not named."""
+    drops: Counter[str] = Counter(site.get("drops", {}))
+    drops["slow_subscriber"] += int(published.get("dropped", 0))
+    drops["not_recorded"] += int(published.get("not_recorded", 0))
+    drops["stale"] += int(camera.get("stale", 0))
+    for cause in ("broken", "skipped"):
+        drops[f"source_{cause}"] += int(camera.get("source", {}).get(cause, 0))
+    return {name: int(count) for name, count in sorted(drops.items()) if count}
+
+
+def _finite(value: float) -> float:
+    """JSON knows no NaN; what was never measured is 0."""
+    return float(value) if math.isfinite(value) else 0.0
 
 
 def one_line(summary: Mapping[str, Any]) -> str:
@@ -61,10 +81,8 @@ def one_line(summary: Mapping[str, Any]) -> str:
     factor = summary["realtime_factor"]
     speed = (
         f"{factor:.2f} x real time"
-        if factor >= 1
+        if factor >= 1 or not factor
         else f"{1 / factor:.1f} times slower than real time"
-        if factor
-        else ""
     )
     return (
         f"{summary['frames']} frames, {summary['people_mean']:.1f} people a frame (most {summary['people_max']}), "

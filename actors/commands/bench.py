@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ...kernels.errors import CrowdstreamError
 from ...lab.bench.metric import Metric, load_baseline, regressions, save_baseline
@@ -104,6 +102,9 @@ def machine() -> dict[str, object]:
 
 
 def _print(metrics: Sequence[Metric], baseline: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table()
     for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("baseline", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...configs.load import load_config
-from ...configs.schema import EngineConfig
-from ...kernels.calibration import Refusal
 from ...kernels.errors import CalibrationError
-from ...kernels.perception.adapters import build_detector, build_pose
-from ...stream.calibrate import CalibrateConfig, CalibrationStage
-from ...stream.calibration_file import Calibration, save_calibration
-from ...stream.inference.ladder import open_network
-from ...stream.models.catalogue import Role
-from ...stream.models.folder import choose, default_folder
-from ...stream.observe import PerceptionStage
-from ...stream.sources import open_source
+from ...stream.models.folder import default_folder
 from .console_output import emit_json, note
+from .targets import check_target
+
+if TYPE_CHECKING:
+    from ...stream.calibrate import CalibrationStage
+    from ...stream.calibration_file import Calibration
+    from ..plan import EnginePlan, SourceInfo
 
 _LOOKS_PER_S = 12.0  # people must still overlap themselves from look to look: that tells them apart
 
@@ -41,13 +35,17 @@ def calibrate(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Estimate camera and ground from people who stand and walk upright."""
-    config = load_config()
+    from ...configs.load import load_config
+    from ...kernels.calibration import Refusal
+    from ...stream.calibration_file import save_calibration
+    from ..plan import EnginePlan
+    from ..preflight import check
+
     known = {"focal_px": focal, "fov_deg": fov, "camera_height_m": camera_height, "stature_m": stature}
-    given = {name: value for name, value in known.items() if value is not None}
-    settings = CalibrateConfig.model_validate(config.calibrate.model_dump() | given)
-    stage = watch(source, config, settings, models or default_folder(), seconds)
-    if stage is None:
-        raise CalibrationError(f"{source} holds no picture that can be read")
+    settings = [f"calibrate.{name}={value}" for name, value in known.items() if value is not None]
+    plan = EnginePlan(source, load_config("replay", settings), models or default_folder())
+    check_target(output, "--output", (source,))
+    stage = watch(plan, check(plan), seconds)
     found = stage.estimate()
     if isinstance(found, Refusal):
         raise CalibrationError(f"{found}; give it more --seconds, or --focal, --fov, --camera-height")
@@ -57,52 +55,49 @@ def calibrate(
     note.print(f"{found.confidence}; camera {found.camera_height_m:.2f} m up; written to {output}")
 
 
-def watch(
-    source: str, config: EngineConfig, settings: CalibrateConfig, models: Path, seconds: float
-) -> CalibrationStage | None:
-    """Show the first seconds of a source to a calibration stage; None if there is no picture."""
-    networks = [
-        open_network(choose(models, role, wanted), config.inference)
-        for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose))
-    ]
-    pose = build_pose(networks[1].backend, config.perception.threads)
-    detector = build_detector(networks[0].backend, config.perception.detector_long_side_px)
-    perception = PerceptionStage(config.perception, detector, pose)
-    stage: CalibrationStage | None = None
+def watch(plan: EnginePlan, info: SourceInfo, seconds: float) -> CalibrationStage:
+    """Show the first seconds of a source to a calibration stage."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ...stream.calibrate import CalibrationStage
+    from ...stream.sources import open_source
+    from ..perception import PerceptionWorker
+
     columns = (
         TextColumn("watching people"),
         BarColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
     )
+    stage = CalibrationStage(plan.config.calibrate, info.size_px)
+    perception = PerceptionWorker(plan)
     try:
+        perception.start(info)
         with (
-            open_source(source, config.source) as frames,
+            open_source(plan.source, plan.config.source) as frames,
             Progress(*columns, console=note, transient=True) as bars,
         ):
             task = bars.add_task("", total=seconds)
-            first_ns = due_ns = -1
+            due_ns = info.start_ns
             for frame in frames:
-                first_ns = frame.t_capture_ns if stage is None else first_ns
-                passed_s = (frame.t_capture_ns - first_ns) / 1e9
+                passed_s = (frame.t_capture_ns - info.start_ns) / 1e9
                 if passed_s >= seconds:
                     break
-                if stage is not None and frame.t_capture_ns < due_ns:
+                if frame.t_capture_ns < due_ns:
                     continue
-                stage = stage or CalibrationStage(settings, frame.size_px)
                 due_ns = frame.t_capture_ns + int(0.9e9 / _LOOKS_PER_S)
-                stage.push(perception.step(frame))
+                for observation in perception.step((frame,)):
+                    stage.push(observation)
                 bars.update(task, completed=passed_s, description=f"{stage.uprights} uprights")
     finally:
-        perception.close()
-        pose.close()
-        for network in networks:
-            network.backend.close()
+        perception.stop()
     return stage
 
 
 def figures_of(found: Calibration) -> dict[str, Any]:
     """What a calibration says, for `--json`."""
+    import numpy as np
+
     camera, up = found.camera, found.camera.R_cam_world[:, 2]
     return {
         "focal_px": float(camera.K[0, 0]),

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-note = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Progress and remarks; stdout is kept for results."""
+note = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+"""Progress and remarks; stdout is kept for results. No markup: paths and names may hold brackets."""
 
 
 def emit_json(figures: Mapping[str, Any]) -> None:

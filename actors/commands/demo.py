@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ...configs.load import load_config
 from ...kernels.errors import CrowdstreamError
 from ...stream.models.catalogue import Role
 from ...stream.models.folder import MODELS_VARIABLE, choose, default_folder
-from ..plan import EnginePlan
-from ..summary import one_line
 from .console_output import emit_json, note
-from .run import run_with_progress
+from .run import complain_if_empty, run_with_progress
+from .targets import check_target
 
 
 class DemoNeeds(CrowdstreamError):
@@ -34,22 +32,25 @@ def demo(
         raise DemoNeeds(
             "the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)"
         )
-    out.mkdir(parents=True, exist_ok=True)
+    from ...configs.load import load_config
+    from ..plan import EnginePlan
+    from ..summary import one_line
+
     log = out / f"{video.stem}.cslog"
-    log.unlink(missing_ok=True)
+    check_target(log, "--out", (video,))
     plan = EnginePlan(source=str(video), config=load_config("replay"), models=folder, record=log)
     figures = run_with_progress(plan)
     if json:
         emit_json(figures)
     note.print(one_line(figures))
-    note.print("next:")
-    note.print(
-        f"  crowdstream export {log} --format mot -o {out}/mot      boxes and ground positions per frame"
-    )
-    note.print(f"  crowdstream export {log} --format amass -o {out}/amass  one SMPL motion per person")
-    note.print(
-        f"  crowdstream replay {log} --speed 1.0                    publish it again; follow with crowdstream tail"
-    )
+    complain_if_empty(figures, str(video))
+    note.print(f"recorded to {log}; next, try")
+    for command, what in (
+        (f"crowdstream export {log} --format mot -o {out}/mot", "boxes and ground positions per frame"),
+        (f"crowdstream export {log} --format amass -o {out}/amass", "one SMPL motion per person"),
+        (f"crowdstream replay {log}", "publish it again; in another terminal: crowdstream tail"),
+    ):
+        note.print(f"  {command}    {what}")
 
 
 def _check_networks(folder: Path) -> None:
@@ -57,7 +58,8 @@ def _check_networks(folder: Path) -> None:
         for role in (Role.DETECTOR, Role.POSE):
             choose(folder, role)
     except CrowdstreamError as exc:
+        missing = str(exc).partition(";")[0]  # its advice is part of ours
         raise DemoNeeds(
-            "no networks ship with this version yet; fetch a set with `crowdstream models pull rtmdet-nano-person-dynamic "
-            f"rtmpose-t`, or name a folder that has them: make demo MODELS=folder (or {MODELS_VARIABLE}). Missing now: {exc}"
+            "no networks ship with this version: get a set with `crowdstream models pull rtmdet-nano-person-dynamic "
+            f"rtmpose-t`, or name a folder that has them: make demo MODELS=folder (or {MODELS_VARIABLE}); {missing}"
         ) from exc

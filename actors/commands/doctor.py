@@ -50,7 +50,7 @@ def doctor(
         return
     for key, value in findings.items():
         if key != "advice":
-            note.print(f"[bold]{key}[/bold]: {value}")
+            note.print(f"{key}: {value}")
     for line in findings["advice"]:
         note.print(f"-> {line}")
 

@@ -10,11 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ...stream.export.amass import export_amass
-from ...stream.export.csv_tables import export_csv
-from ...stream.export.mot import export_mot
-from ...stream.export.recording import Recording
-
 
 class ExportFormat(StrEnum):
     """What to write."""
@@ -46,6 +41,11 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON")] = False,
 ) -> None:
     """Write a recorded log as MOT text, CSV tables or AMASS motion files."""
+    from ...stream.export.amass import export_amass
+    from ...stream.export.csv_tables import export_csv
+    from ...stream.export.mot import export_mot
+    from ...stream.export.recording import Recording
+
     console = Console(stderr=True)
     with console.status(f"reading {log}") as status:
         recording = Recording(log, session)

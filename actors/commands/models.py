@@ -6,16 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
 
-from ...configs.load import load_config
 from ...kernels.errors import CrowdstreamError
 from ...stream.errors import ModelError
-from ...stream.inference.ladder import open_network
 from ...stream.models.catalogue import CATALOGUE, CatalogueEntry, Role, entry_by_name
-from ...stream.models.download import pull as pull_entry
 from ...stream.models.folder import choose, default_folder
 from .console_output import emit_json, note
 
@@ -48,6 +42,9 @@ def list_models(models: ModelsOption = None, json: bool = typer.Option(False, "-
     if json:
         emit_json({"folder": str(folder), "models": rows})
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"networks (folder: {folder})")
     for heading in ("name", "role", "state", "licence", "note"):
         table.add_column(heading)
@@ -63,6 +60,10 @@ def pull(
     models: ModelsOption = None,
 ) -> None:
     """Download networks of the catalogue into the model folder; sums are checked."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from ...stream.models.download import pull as pull_entry
+
     folder = models or default_folder()
     entries = [_known(name) for name in names]
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=note) as bars:
@@ -77,6 +78,9 @@ def pull(
 @app.command("build")
 def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json")) -> None:
     """Open the networks a run would use, building TensorRT plans into the cache where that works."""
+    from ...configs.load import load_config
+    from ...stream.inference.ladder import open_network
+
     config = load_config()
     folder = models or default_folder()
     report: dict[str, object] = {}

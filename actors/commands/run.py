@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...configs.load import load_config
 from ...kernels.errors import CrowdstreamError
 from ...stream.models.folder import default_folder
-from ..engine import run_engine
-from ..plan import EnginePlan, SourceInfo
-from ..runtime import Progress as RunProgress
-from ..runtime import RunHooks
-from ..summary import one_line
 from .console_output import emit_json, note
+from .targets import check_target, write_text
+
+if TYPE_CHECKING:
+    from ..plan import EnginePlan, SourceInfo
+    from ..runtime import Progress as RunProgress
 
 
 class NothingFound(CrowdstreamError):
@@ -27,7 +25,10 @@ class NothingFound(CrowdstreamError):
 def run(
     source: Annotated[str, typer.Argument(help="Video file or folder of images.")],
     config: Annotated[str, typer.Option(help="Preset (live, replay, paper, edge) or YAML file.")] = "replay",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="stage.key=value; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STAGE.KEY=VALUE", help="Change one setting; may be repeated."),
+    ] = None,
     calibration: Annotated[
         Path | None, typer.Option(help="Camera file; without it the engine calibrates itself.")
     ] = None,
@@ -35,35 +36,64 @@ def run(
     body: Annotated[
         Path | None, typer.Option(help="Your SMPL file (.npz or .pkl) instead of the body that ships.")
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help="ray or inline.")] = None,
-    pace: Annotated[str | None, typer.Option(help="max, or a speed such as 1.0.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="ray: a process a stage (default); inline: one process.")
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option(help="max (default): as fast as it goes; 1.0: as it was filmed.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="Window log to write (.cslog).")] = None,
     summary: Annotated[Path | None, typer.Option(help="Write the figures of the run as JSON.")] = None,
-    listen: Annotated[str | None, typer.Option(help="tcp://HOST:PORT, unix:///PATH, or none.")] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Where to publish: tcp://HOST:PORT, unix:///PATH, or none.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Reconstruct the crowd of a recording while it plays."""
-    overrides = list(set_ or [])
-    if runtime is not None:
-        overrides.append(f"runtime.kind={runtime}")
-    if pace is not None:
-        overrides.append(f"runtime.speed={'null' if pace == 'max' else pace}")
-    if listen is not None:
-        overrides.append(f"publish.listen={'' if listen == 'none' else listen!r}")
+    """Reconstruct the crowd of a recording while it plays: publish, record, sum up."""
+    from ...configs.load import load_config
+    from ..plan import EnginePlan
+    from ..summary import one_line
+
     plan = EnginePlan(
         source=source,
-        config=load_config(config, overrides),
+        config=load_config(config, [*(set_ or []), *_options_as_settings(runtime, pace, listen)]),
         models=models or default_folder(),
         calibration=calibration,
         record=record,
         body=body,
     )
+    inputs = (source, calibration, body)
+    if record is not None:
+        check_target(record, "--record", inputs)
+    if summary is not None:
+        check_target(summary, "--summary", (*inputs, record))
     figures = run_with_progress(plan)
     if summary is not None:
-        summary.write_text(jsonlib.dumps(figures, indent=2, sort_keys=True) + "\n")
+        write_text(summary, jsonlib.dumps(figures, indent=2, sort_keys=True, allow_nan=False) + "\n")
     if json:
         emit_json(figures)
     note.print(one_line(figures))
+    complain_if_empty(figures, source)
+
+
+def _options_as_settings(runtime: str | None, pace: str | None, listen: str | None) -> list[str]:
+    """The options that are short for a `--set`."""
+    settings = []
+    if runtime is not None:
+        settings.append(f"runtime.kind={runtime}")
+    if pace is not None:
+        settings.append(f"runtime.speed={'null' if pace == 'max' else pace}")
+    if listen is not None:
+        settings.append(f"publish.listen={'' if listen == 'none' else listen!r}")
+    return settings
+
+
+def complain_if_empty(figures: dict[str, Any], source: str) -> None:
+    """A run without a single person is a failure: nothing anybody wanted came of it.
+
+    Raises:
+        NothingFound: no track was confirmed.
+    """
     if figures["tracks"] == 0:
         raise NothingFound(
             f"no people found in {figures['frames']} frames of {source}; "
@@ -72,17 +102,29 @@ def run(
 
 
 def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
-    """Run a plan with a line that moves; returns the summary."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    """Check a plan, then run it with a line that moves; returns the summary."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..engine import run_engine
+    from ..preflight import check
+    from ..runtime import RunHooks
+
+    check(plan)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=note, transient=True) as bars:
         task = bars.add_task("opening", total=None)
 
         def started(info: SourceInfo, address: str, networks: dict[str, Any]) -> None:
             bars.update(task, description=info.camera, total=info.num_frames)
             for role, network in networks.items():
-                bars.print(f"{role}: {network['name']} on {network['rung']}")
+                note.print(f"{role}: {network['name']} on {network['rung']}")
             if address:
-                bars.print(f"publishing on {address}; follow it with: crowdstream tail {address}")
+                note.print(f"publishing on {address}; follow it with: crowdstream tail {address}")
 
         def progress(now: RunProgress) -> None:
             bars.update(
@@ -92,4 +134,4 @@ def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
                 total=now.num_frames,
             )
 
-        return run_engine(plan, RunHooks(started=started, progress=progress, note=bars.print))
+        return run_engine(plan, RunHooks(started=started, progress=progress, note=note.print))
