@@ -160,6 +160,15 @@ def test_large_frames_go_through_in_tiles_and_each_person_comes_out_once() -> No
     np.testing.assert_allclose(seen.boxes_px, [p[:4] for p in people], atol=4.0)  # the whole view is coarse
 
 
+@pytest.mark.parametrize(
+    ("size", "input_px"), [((480, 360), 640), ((240, 320), 427), ((720, 480), 960), ((1280, 720), 960)]
+)
+def test_a_small_picture_is_enlarged_by_a_third_at_most(size: tuple[int, int], input_px: int) -> None:
+    stage = PerceptionStage(PerceptionConfig(), BrightDetector(960), CornerPose())
+    (tile,) = stage.tiles_of("a", size)
+    assert tile.region_px == (0, 0, *size) and max(tile.input_wh) == input_px
+
+
 def test_a_calibration_changes_the_tiles_of_its_camera_only() -> None:
     size = (1280, 960)
     K = np.array([[1000, 0, 640], [0, 1000, 480], [0, 0, 1.0]])
