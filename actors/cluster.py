@@ -11,6 +11,7 @@ reorder frames; an actor that dies ends the run with its cause, and what is comm
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -67,13 +68,13 @@ def _init(plan: EnginePlan) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its new default; silences a warning
     os.environ.setdefault("HOME", tempfile.gettempdir())  # Ray keeps its token there and fails without
     if config.ray_address:
-        ray.init(address=config.ray_address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR)
         return
     ray.init(
         num_cpus=max(1, os.cpu_count() or 1),
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         object_store_memory=config.object_store_mb << 20,
     )
 
@@ -133,7 +134,7 @@ class Supervisor:
         """Phase one: cheap constructors, so that placement fails before anything is opened."""
         threads = str(self._config.worker_threads)
         variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        options = {
+        options: dict[str, Any] = {
             "num_cpus": 0,  # placement is the supervisor's business; Ray shall not reserve whole cores
             "max_restarts": 0,
             "max_task_retries": 0,
@@ -142,7 +143,8 @@ class Supervisor:
         plan = ray.put(self._plan)
         for field in fields(self._workers):
             worker = getattr(self._workers, field.name)
-            actor = ray.remote(**options)(worker).remote(plan)
+            place: Any = ray.remote(**options)
+            actor = place(worker).remote(plan)
             self._actors[field.name] = actor
             self._stages[actor._actor_id.hex()] = field.name
 

@@ -57,13 +57,13 @@ class CalibrateConfig(StageConfig):
     """Refuse while the normal's sigma is larger, degrees."""
     max_height_share: float = Field(default=0.15, gt=0.0)
     """Refuse while the camera height's sigma is a larger share of it."""
-    settle_s: float = Field(15.0, ge=0.0)
+    settle_s: float = Field(default=15.0, ge=0.0)
     """How long to go on collecting after a first estimate that could be taken: people make it better."""
-    sure_focal_share: float = Field(0.03, ge=0.0)
+    sure_focal_share: float = Field(default=0.03, ge=0.0)
     """With all three sigmas this small an estimate is taken at once: of the focal length, as a share of it,"""
-    sure_normal_deg: float = Field(0.7, ge=0.0)
+    sure_normal_deg: float = Field(default=0.7, ge=0.0)
     """of the normal, degrees,"""
-    sure_height_share: float = Field(0.04, ge=0.0)
+    sure_height_share: float = Field(default=0.04, ge=0.0)
     """and of the camera height, as a share of it."""
     bootstrap_samples: int = Field(default=40, ge=8, le=1000)
     """Resamples of the people behind the confidence."""

@@ -17,8 +17,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..kernels.calibration import Refusal
 from ..kernels.solve.problem import WindowProblem
-from .calibrate import CalibrateConfig, CalibrationStage, Refusal
+from .calibrate import CalibrateConfig, CalibrationStage
 from .calibration_file import Calibration
 from .records import Observation, TrackedFrame
 from .track import TrackConfig, TrackingStage

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from ...stream.errors import ModelError
 from ...stream.models.catalogue import CATALOGUE, CatalogueEntry, Role, entry_by_name
 from ...stream.models.folder import choose, default_folder
 from .console_output import emit_json, note
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 app = typer.Typer(no_args_is_help=True, help="The networks: what there is, what is used, how to get more.")
 
@@ -69,9 +73,7 @@ def pull(
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=note) as bars:
         for entry in entries:
             task = bars.add_task(entry.name, total=entry.size_bytes)
-            path = pull_entry(
-                entry, folder, lambda done, total, task=task: bars.update(task, completed=done, total=total)
-            )
+            path = pull_entry(entry, folder, partial(_advance, bars, task))
             bars.print(f"{entry.name} ({entry.licence}) -> {path}")
 
 
@@ -94,6 +96,10 @@ def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json"
             note.print(f"  not {rung}: {reason}")
     if json:
         emit_json(report)
+
+
+def _advance(bars: Progress, task: TaskID, done: int, total: int | None) -> None:
+    bars.update(task, completed=done, total=total)
 
 
 def _known(name: str) -> CatalogueEntry:

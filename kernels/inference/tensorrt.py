@@ -99,7 +99,7 @@ class TensorRtBackend:
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise InferenceError("TensorRT has no memory for an execution context")
-        self._stream = torch.cuda.Stream(self._device)
+        self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         self.inputs = tuple(self._spec(n) for n in names if self._is_input(n))
         self.outputs = tuple(self._spec(n) for n in names if not self._is_input(n))

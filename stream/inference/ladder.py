@@ -41,9 +41,11 @@ class InferenceConfig(StageConfig):
     cache_dir: str = ""
     """Folder of built plans; "" for the user's cache folder."""
     cache_max_mb: int = Field(default=5120, ge=64)
+    """Size of that folder; the plans used longest ago go first."""
     workspace_mb: int = Field(default=1024, ge=64)
     """Scratch memory a TensorRT build may use."""
     probe_timeout_s: float = Field(default=60.0, gt=0)
+    """How long another process may take to say whether TensorRT works here."""
 
 
 @dataclass(frozen=True)
