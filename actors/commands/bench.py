@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from ...kernels.errors import CrowdstreamError
@@ -55,7 +56,7 @@ def identity(
     truth: Annotated[Path, typer.Argument(help="MOT text file with the truth.")],
     calibration: Annotated[Path | None, typer.Option(help="Camera file: adds the ground error.")] = None,
     detections: Annotated[
-        Path | None, typer.Option(help="Detections (MOT form): public trackers run on them.")
+        Path | None, typer.Option(help="Of `bench detections`: public trackers run on them.")
     ] = None,
     json: JsonOption = False,
     gate: GateOption = False,
@@ -65,6 +66,40 @@ def identity(
     from ...lab.bench.identity import run_identity
 
     _finish(run_identity(result, truth, calibration, detections), json, gate, update)
+
+
+@app.command("detections")
+def detections(
+    source: Annotated[str, typer.Argument(help="Video file or folder of images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="MOT text file to write.")],
+    models: ModelsOption = None,
+    calibration: Annotated[Path | None, typer.Option(help="Camera file, as given to `run`.")] = None,
+    config: Annotated[str, typer.Option(help="Preset or YAML file, as given to `run`.")] = "replay",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE")] = None,
+) -> None:
+    """The boxes that a run of this source gives its tracker, for public trackers to run on."""
+    from ...configs.load import load_config
+    from ...lab.bench.identity import detection_rows, write_mot
+    from ...stream.models.folder import default_folder
+    from ..camera import CameraWorker
+    from ..perception import PerceptionWorker
+    from ..plan import EnginePlan
+
+    plan = EnginePlan(source, load_config(config, set_ or []), models or default_folder(), calibration)
+    camera, perception = CameraWorker(plan), PerceptionWorker(plan)
+    try:
+        perception.start(camera.start())
+        parts, frames, ended = [], 0, False
+        while not ended:
+            batch = camera.next_batch(plan.config.perception.threads)
+            parts.append(detection_rows(perception.step(batch.frames)))
+            frames += len(batch.frames)
+            ended = batch.ended
+    finally:
+        perception.stop()
+        camera.stop()
+    written = write_mot(output, np.concatenate(parts))
+    note.print(f"{sum(map(len, parts))} boxes of {frames} frames in {written}")
 
 
 def _mocap(data: Path | None) -> Path:
