@@ -5,8 +5,8 @@ Steps of one frame:
     2. on every `detect_stride`-th frame run the detector on the tiles of the camera and merge them;
        on the others take the boxes the caller predicts, if any,
     3. choose who gets a pose (threshold, budget) and run the pose network on all of them at once,
-    4. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_budget` people who
-       deserved a pose and got none.
+    4. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_rate` people of
+       frames between poses, `pose_budget` people who deserved a pose and got none.
 
 What is found depends on the frames alone, never on thread timing. Several frames (cameras of one node, or a
 replay that reads ahead) may go through together: `step_many` detects them side by side, one core each, which
@@ -58,8 +58,10 @@ class PerceptionConfig(StageConfig):
     """Boxes below this are left out; low ones are kept because they help the tracker hold on."""
     detect_stride: int = Field(default=1, ge=1, le=64)
     """Detect on every n-th frame; between, poses are run on predicted boxes where the caller has some."""
-    pose_threshold: float = Field(default=0.3, ge=0, le=1)
+    pose_threshold: float = Field(default=0.4, ge=0, le=1)
     """Only boxes with at least this score get a pose."""
+    pose_rate_hz: float | None = Field(default=15.0, gt=0)
+    """Frames a second of a camera that get poses (people in the frames between keep their boxes); null: all."""
     pose_budget: int | None = Field(default=None, ge=0)
     """Poses per frame at most; null: everybody."""
     merge_iou: float = Field(default=0.5, gt=0, lt=1)
@@ -96,6 +98,7 @@ class PerceptionStage:
         self._geometry: dict[str | None, tuple[CameraModel | None, Ground | None]] = {}
         self._tiles: dict[tuple[str, tuple[int, int]], tuple[Tile, ...]] = {}
         self._last_detected: dict[str, int] = {}
+        self._last_posed_ns: dict[str, int] = {}
         self._pool: ThreadPoolExecutor | None = None
         cv2.setNumThreads(1)  # threads are spent on whole crops and passes, never inside a small resize
 
@@ -169,6 +172,15 @@ class PerceptionStage:
         self._last_detected[frame.camera] = frame.index
         return True
 
+    def _pose_is_due(self, frame: Frame) -> bool:
+        """True when a pose interval has passed by capture time; a tenth less counts, for stamps that jitter."""
+        rate = self._config.pose_rate_hz
+        last_ns = self._last_posed_ns.get(frame.camera)
+        if rate is not None and last_ns is not None and 0 < frame.t_capture_ns - last_ns < 0.9e9 / rate:
+            return False
+        self._last_posed_ns[frame.camera] = frame.t_capture_ns
+        return True
+
     def _find(
         self, frames: Sequence[Frame], predicted: Sequence[np.ndarray | None], due: Sequence[bool]
     ) -> list[_Found]:
@@ -178,9 +190,9 @@ class PerceptionStage:
         ]
         boxes_of = self._detect(frames, [image if d else None for image, d in zip(images, due, strict=True)])
         found = []
-        for image, given, boxes in zip(images, predicted, boxes_of, strict=True):
+        for frame, image, given, boxes in zip(frames, images, predicted, boxes_of, strict=True):
             if boxes is not None:
-                found.append(self._detected(image, boxes))
+                found.append(self._detected(image, boxes, self._pose_is_due(frame)))
             else:
                 found.append(self._predicted(image, given))
         return found
@@ -213,10 +225,13 @@ class PerceptionStage:
         by_lane = list(self._pool.map(self._detector.detect, [parts[i::lanes] for i in range(lanes)]))
         return [by_lane[i % lanes][i // lanes] for i in range(len(parts))]
 
-    def _detected(self, image: np.ndarray | None, boxes: Boxes) -> _Found:
+    def _detected(self, image: np.ndarray | None, boxes: Boxes, pose_is_due: bool) -> _Found:
         keep = boxes[1] >= self._config.score_threshold
         boxes_px, scores = boxes[0][keep], boxes[1][keep]
         deserving = np.flatnonzero(scores >= self._config.pose_threshold)
+        if not pose_is_due:
+            skipped = {"pose_rate": len(deserving)} if len(deserving) else {}
+            return _Found(image, boxes_px, scores, True, deserving[:0].astype(np.int64), skipped)
         chosen = choose_poses(boxes_px, scores, deserving, self._config.pose_budget)
         return _Found(image, boxes_px, scores, True, chosen, _left_out(deserving, chosen))
 

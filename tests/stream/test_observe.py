@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,3 +191,15 @@ def test_a_setting_out_of_range_is_refused() -> None:
         PerceptionConfig(detector_long_side_px=1000)
     with pytest.raises(ValidationError):
         PerceptionConfig(detect_strid=2)
+
+
+@pytest.mark.parametrize(("fps", "rate", "posed"), [(25, 15.0, 13), (30, 15.0, 13), (10, 15.0, 25), (25, None, 25)])
+def test_poses_keep_to_their_rate_and_the_rest_is_counted(fps: int, rate: float | None, posed: int) -> None:
+    """25 frames: every second one at 25 and 30 Hz for a rate of 15, every one at 10 Hz."""
+    stage, _, _ = _stage(pose_rate_hz=rate)
+    seen = [
+        stage.step(replace(_frame(k, ADULT, CHILD), t_capture_ns=round(k / fps * 1e9))) for k in range(25)
+    ]
+    assert sum(bool(o.posed.any()) for o in seen) == posed
+    assert all(o.detected and len(o.boxes_px) == 2 for o in seen)
+    assert sum(o.drops.get("pose_rate", 0) for o in seen) == 2 * (25 - posed)
