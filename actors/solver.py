@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.solve.problem import WindowProblem, WindowSolution
+from ..kernels.camera import CameraModel
+from ..kernels.ground import Ground
+from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem, WindowSolution
 from ..stream.body_files import load_body
 from ..stream.prior_files import load_pose_prior
 from ..stream.reconstruct import Reconstructor
@@ -34,9 +36,12 @@ class SolverWorker:
         self.watch = Stopwatch()
 
     def start(self) -> None:
-        """Load body and prior."""
+        """Load body and prior, and compile what is compiled: the first window shall not wait for it."""
         body = load_body(self._plan.body)
         self._stage = Reconstructor(self._plan.config.solve, body, load_pose_prior())
+        if self._plan.config.solve.preset == "live":
+            self._stage.solve(_smallest_problem())
+            self._stage.import_state({})
 
     def solve(self, problem: WindowProblem) -> SolvedWindow:
         """The bodies of one window."""
@@ -53,3 +58,22 @@ class SolverWorker:
         if self._stage is not None:
             self._stage.close()
         return {"seconds": dict(self.watch.seconds)}
+
+
+def _smallest_problem() -> WindowProblem:
+    """One person in front of one camera; its answer is thrown away."""
+    t = WINDOW_FRAMES
+    R = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    K = np.array([[500.0, 0.0, 320.0], [0.0, 500.0, 240.0], [0.0, 0.0, 1.0]])
+    camera = CameraModel(K=K, R_cam_world=R, t_cam_world_m=np.array([0.0, 1.5, 8.0]), size_px=(640, 480))
+    spread = np.linspace(-40.0, 40.0, 17, dtype=np.float32)
+    keypoints = np.stack([320.0 + spread, 240.0 + 2.0 * spread], axis=1)
+    return WindowProblem(
+        window=0, slot0=0, t0_ns=0, person_ids=np.zeros(1, np.int64), cameras=(camera,), ground=Ground(),
+        present=np.ones((1, t), bool),
+        keypoints_px=np.broadcast_to(keypoints.astype(np.float32), (1, 1, t, 17, 2)).copy(),
+        confidence=np.full((1, 1, t, 17), 0.5, np.float32),
+        box_px=np.broadcast_to(np.array([270.0, 150.0, 370.0, 340.0], np.float32), (1, 1, t, 4)).copy(),
+        hvip_px=np.full((1, 1, t, 2), 330.0, np.float32), hvip_sigma_px=np.full((1, 1, t), 4.0, np.float32),
+        track_m=np.zeros((1, t, 3), np.float32),
+    )  # fmt: skip

@@ -62,7 +62,13 @@ def _read_tree(preset: str) -> Tree:
             raise ConfigError(
                 f"no configuration {preset!r}: not a file, and the presets are {', '.join(preset_names())}"
             )
-        text, where = path.read_text("utf-8"), str(path)
+        where = str(path)
+        try:
+            text = path.read_text("utf-8")
+        except OSError as exc:
+            raise ConfigError(f"cannot read the configuration {path}: {exc.strerror or exc}") from exc
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"{path} is no text; expected a YAML file of settings") from exc
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as exc:
@@ -99,9 +105,9 @@ def _explain(record: type[BaseModel], error: dict[str, Any]) -> str:
     owner = _record_at(record, loc[:-1])
     names = sorted(owner.model_fields) if owner else []
     close = difflib.get_close_matches(loc[-1], names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
     group = ".".join(loc[:-1]) or "the configuration"
-    return f"unknown key {where!r}{hint} Keys of {group}: {', '.join(names)}"
+    return f"unknown key {where!r}{hint} keys of {group}: {', '.join(names)}"
 
 
 def _record_at(record: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
