@@ -16,7 +16,6 @@ from ..stream.sources import DropStale, KeepAll, Source, open_source, paced
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 
-
 _SLOT_WAIT_S = 0.005
 _SLOT_WAITS = 12_000
 """A minute: longer than any perception of one batch takes."""
@@ -80,7 +79,8 @@ class CameraWorker:
                 return token
             self._clock.sleep(_SLOT_WAIT_S)
         raise RingError(
-            f"no slot of {ring.num_slots} was freed within {_SLOT_WAITS * _SLOT_WAIT_S:.0f} s; perception is stuck or gone"
+            f"no slot of {ring.num_slots} was freed within {_SLOT_WAITS * _SLOT_WAIT_S:.0f} s; "
+            "perception is stuck or gone"
         )
 
     def stop(self) -> dict[str, object]:

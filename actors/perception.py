@@ -44,9 +44,7 @@ class PerceptionWorker:
             settings.score_threshold,
             self._contract("detector"),
         )
-        self._pose = build_pose(
-            self._networks["pose"].backend, settings.threads, kind=self._contract("pose")
-        )
+        self._pose = build_pose(self._networks["pose"].backend, settings.threads, kind=self._contract("pose"))
         self._stage = PerceptionStage(settings, detector, self._pose)
         given = self._plan.calibration_of(info)
         if given is not None:

@@ -140,7 +140,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         "df0c0fa91e9870b1515dcaff741fd76cc753dcfb12786862f61b243bae81cd52", 76, "384x288; for a GPU",
     ),
     _mmpose(
-        "rtmpose-m-halpe26", Role.POSE, "simcc", "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605",
+        "rtmpose-m-halpe26", Role.POSE, "simcc",
+        "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605",
         None, 71, "first 17 of 26 keypoints are COCO's; no public pin found",
     ),
     CatalogueEntry(

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+
 from crowdstream.actors.plan import EnginePlan, SourceInfo
 from crowdstream.actors.workers import Workers
 from crowdstream.configs.load import load_config
@@ -68,7 +69,9 @@ def write_calibration(path: Path) -> Path:
     return path
 
 
-def make_plan(folder: Path, kind: str, *settings: str, log: str = "run.cslog", calibrated: bool = True) -> EnginePlan:
+def make_plan(
+    folder: Path, kind: str, *settings: str, log: str = "run.cslog", calibrated: bool = True
+) -> EnginePlan:
     """A run over the crowd: fixed session and capture clock, so that two runs can be compared byte by byte."""
     video = folder / "crowd.mp4"
     if not video.exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from crowdstream.actors.engine import run_engine
 from crowdstream.actors.runtime import RunHooks
 from crowdstream.kernels.solve.problem import Provenance, WindowSolution
@@ -65,7 +66,9 @@ def test_everybody_is_where_they_are(folder: Path, summary: dict[str, object]) -
     """Feet of the script against ground points of the windows: the truth is exact, the pixels are not."""
     errors = []
     for window in windows_of(folder / "run.cslog"):
-        truth = np.stack([CROWD.position_m(window.slot0 + t) for t in range(window.provenance.shape[1])], axis=1)
+        truth = np.stack(
+            [CROWD.position_m(window.slot0 + t) for t in range(window.provenance.shape[1])], axis=1
+        )
         for row in range(len(window.person_ids)):
             here = window.provenance[row] != Provenance.ABSENT
             distance = np.linalg.norm(window.ground_m[row, here, :2] - truth[:, here, :2], axis=2)

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from crowdstream.actors.cluster import EngineFault
 from crowdstream.actors.engine import run_engine
 from crowdstream.actors.runtime import RunHooks
@@ -25,7 +26,9 @@ from crowdstream.stream.wire.messages import Tier, tier_of
 pytestmark = [
     pytest.mark.ray,
     # Ray's own start-up opens log files and sockets that its garbage collector closes late
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+    ),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -119,7 +122,9 @@ print("frames", summary["frames"], flush=True)
 
 
 @pytest.mark.parametrize("kind", ["inline", "ray"])
-def test_ctrl_c_ends_cleanly_with_the_last_window_committed(tmp_path: Path, crowd: ModuleType, kind: str) -> None:
+def test_ctrl_c_ends_cleanly_with_the_last_window_committed(
+    tmp_path: Path, crowd: ModuleType, kind: str
+) -> None:
     crowd.write_video(tmp_path / "crowd.mp4")
     run = subprocess.Popen(
         [sys.executable, "-P", "-c", INTERRUPTED, str(ENGINE_TESTS / "crowd.py"), str(tmp_path), kind],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from crowdstream.lab.bench.metric import Direction, Metric, load_baseline, regressions, save_baseline
 
 
