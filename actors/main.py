@@ -6,14 +6,13 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 # Thread pools are sized by the engine's own settings; libraries that read these at import must not
 # each take every core. Set before numpy, torch and OpenCV are loaded.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, str(min(4, os.cpu_count() or 1)))
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -24,13 +23,16 @@ COMMANDS = ("run", "demo", "replay", "tail", "calibrate", "export", "models", "d
 
 
 class Commands(TyperGroup):
-    """Imports a command when it is asked for: whoever follows a stream need not wait for what solves it."""
+    """Imports a command when it is asked for: whoever follows a stream need not wait for what solves it.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    Contexts and commands are click's, or those of the click inside newer typers.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
         """In the order of a newcomer's needs."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """None for a name that is no command."""
         if cmd_name not in COMMANDS:
             return None
@@ -39,13 +41,13 @@ class Commands(TyperGroup):
         return self.commands[cmd_name]
 
 
-def _load(name: str) -> click.Command:
+def _load(name: str) -> Any:
     module = importlib.import_module(f".commands.{name}", __package__)
     own = getattr(module, "app", None)
     if own is None:
         own = typer.Typer(add_completion=False)
         own.command(name)(getattr(module, name))
-    command: click.Command = typer.main.get_command(own)
+    command = typer.main.get_command(own)
     command.name = name
     return command
 

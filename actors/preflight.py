@@ -1,17 +1,28 @@
-"""What can be refused before anything is started: a second instead of a cluster, networks and a log."""
+"""What can be refused before anything is started: within a second, not after a cluster, networks and a log."""
 
 from __future__ import annotations
 
+import socket
+import ssl
+
+from ..stream.body_files import load_body
+from ..stream.errors import LogError, PublishError
 from ..stream.models.catalogue import Role
 from ..stream.models.folder import choose
 from ..stream.sources import open_source
+from ..stream.wire.log_format import check_head
+from ..stream.wire.publish import PublishConfig
+from ..stream.wire.server import Address, ServerSettings
 from .plan import EnginePlan, SourceInfo
 
 
 def check(plan: EnginePlan) -> SourceInfo:
-    """Open and close the source, read its calibration, find the networks; what the source says of itself.
+    """Open and close the source, read its calibration, networks and body, try log and address.
 
-    The workers check again when they open the same things for good: files may change in between.
+    The workers check again when they open the same things for good: the world may change in between.
+
+    Returns:
+        What the source says of itself.
 
     Raises:
         CrowdstreamError: whatever the user has to mend, in one line.
@@ -21,5 +32,37 @@ def check(plan: EnginePlan) -> SourceInfo:
     plan.calibration_of(info)
     inference = plan.config.inference
     for role, wanted in ((Role.DETECTOR, inference.detector), (Role.POSE, inference.pose)):
-        choose(plan.models, role, wanted)
+        choose(plan.models, role, wanted).read()
+    if plan.body is not None:
+        load_body(plan.body)
+    _check_log(plan)
+    if plan.config.publish.listen:
+        _check_address(plan.config.publish)
     return info
+
+
+def _check_log(plan: EnginePlan) -> None:
+    log = plan.record
+    if log is None or not log.is_file() or not log.stat().st_size:
+        return
+    try:
+        check_head(log)
+    except LogError as exc:
+        raise LogError(f"--record would overwrite a file that is no log; name another ({exc})") from exc
+
+
+def _check_address(config: PublishConfig) -> None:
+    """Bind the address for a moment."""
+    address = Address.parse(config.listen)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if config.tls_cert else None
+    ServerSettings(address, config.token.get_secret_value(), tls=tls)
+    if address.scheme == "unix" or address.port == 0:
+        return
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as exc:
+        raise PublishError(
+            f"cannot listen on {address}: {exc.strerror or exc}; is another engine up? Choose another address with "
+            "--listen, or --listen none"
+        ) from exc

@@ -11,6 +11,7 @@ import typer
 from ...kernels.errors import CalibrationError
 from ...stream.models.folder import default_folder
 from .console_output import emit_json, note
+from .run import look_at
 from .targets import check_target
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def calibrate(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Estimate camera and ground from people who stand and walk upright."""
+    if focal is not None and fov is not None:
+        raise typer.BadParameter("both say the same; give one of them", param_hint="--focal and --fov")
+    look_at(source)
     from ...configs.load import load_config
     from ...kernels.calibration import Refusal
     from ...stream.calibration_file import save_calibration
@@ -75,7 +79,7 @@ def watch(plan: EnginePlan, info: SourceInfo, seconds: float) -> CalibrationStag
         perception.start(info)
         with (
             open_source(plan.source, plan.config.source) as frames,
-            Progress(*columns, console=note, transient=True) as bars,
+            Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bars,
         ):
             task = bars.add_task("", total=seconds)
             due_ns = info.start_ns

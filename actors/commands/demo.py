@@ -11,7 +11,7 @@ from ...kernels.errors import CrowdstreamError
 from ...stream.models.catalogue import Role
 from ...stream.models.folder import MODELS_VARIABLE, choose, default_folder
 from .console_output import emit_json, note
-from .run import complain_if_empty, run_with_progress
+from .run import complain_if_empty, look_at, run_with_progress
 from .targets import check_target
 
 
@@ -32,6 +32,7 @@ def demo(
         raise DemoNeeds(
             "the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)"
         )
+    look_at(str(video))
     from ...configs.load import load_config
     from ..plan import EnginePlan
     from ..summary import one_line

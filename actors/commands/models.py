@@ -50,7 +50,8 @@ def list_models(models: ModelsOption = None, json: bool = typer.Option(False, "-
     from rich.table import Table
 
     table = Table(title=f"networks (folder: {folder})")
-    for heading in ("name", "role", "state", "licence", "note"):
+    table.add_column("name", no_wrap=True)  # it is what `pull` wants to hear
+    for heading in ("role", "state", "licence", "note"):
         table.add_column(heading)
     for row in rows:
         state = "in use" if row["used"] else "here" if row["here"] else "pull" if row["url"] else "bring"

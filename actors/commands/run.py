@@ -50,6 +50,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Reconstruct the crowd of a recording while it plays: publish, record, sum up."""
+    look_at(source)
     from ...configs.load import load_config
     from ..plan import EnginePlan
     from ..summary import one_line
@@ -74,6 +75,17 @@ def run(
         emit_json(figures)
     note.print(one_line(figures))
     complain_if_empty(figures, source)
+
+
+def look_at(source: str) -> None:
+    """Open and close the source, before importing an engine that a mistyped path would only wait for.
+
+    Raises:
+        SourceError: nothing there, or nothing that can be decoded.
+    """
+    from ...stream.sources import open_source
+
+    open_source(source).close()
 
 
 def _options_as_settings(runtime: str | None, pace: str | None, listen: str | None) -> list[str]:
@@ -116,7 +128,7 @@ def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=note, transient=True) as bars:
+    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bars:
         task = bars.add_task("opening", total=None)
 
         def started(info: SourceInfo, address: str, networks: dict[str, Any]) -> None:

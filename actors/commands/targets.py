@@ -30,10 +30,18 @@ def check_target(path: Path, option: str, keep: tuple[str | Path | None, ...] = 
             raise TargetError(
                 f"{option} {path} is a file this command needs for something else; name another"
             )
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise PermissionError(13, "permission denied")
+        _try_to_write(path)
     except OSError as exc:
         raise TargetError(f"cannot write {option} {path}: {exc.strerror or exc}; name another file") from exc
+
+
+def _try_to_write(path: Path) -> None:
+    """Permissions alone do not tell: folders may be read-only, full, or of a kind that takes no files."""
+    if path.exists():
+        path.open("ab").close()
+    else:
+        path.touch()
+        path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,6 +50,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         TargetError: the disk refuses.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device
+        path.write_text(text, encoding="utf-8")
+        return
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text, encoding="utf-8")
