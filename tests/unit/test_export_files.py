@@ -84,19 +84,6 @@ def test_mot_has_a_row_per_frame_and_person_with_box_and_place(tmp_path: Path) -
     )  # between 30 Hz slots and beyond the last window
 
 
-def test_mot_takes_the_solved_place_where_there_is_one_and_the_track_elsewhere(tmp_path: Path) -> None:
-    def fill(publisher: PublisherStage) -> None:
-        for i in range(100):
-            publisher.push_live(walkers_frame(1, i))
-        publisher.push_window(walkers_window(1, 0, shift_m=0.25))
-
-    rows = mot_rows(export_mot(record(tmp_path / "a", fill), tmp_path).files[0])
-    covered = (rows[:, 0] - 1) * FRAME_NS <= 63 * 1e9 / 30
-    places = place_m(1, ((rows[:, 0] - 1) * FRAME_NS).astype(np.int64))
-    places[:, 1] += np.where(covered, 0.25, 0.0)
-    np.testing.assert_allclose(rows[:, 7:9], box_foot(places)[:, :2], atol=1e-3)
-
-
 def test_mot_says_minus_one_without_a_ground(tmp_path: Path) -> None:
     def fill(publisher: PublisherStage) -> None:
         publisher.push_live(walkers_frame(2, 0, ground=False))
