@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -23,7 +24,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from ..kernels.errors import CrowdstreamError
-from ..kernels.solve.problem import MODEL_RATE_HZ
+from ..kernels.solve.problem import MODEL_RATE_HZ, WindowProblem
 from ..stream.site import SiteOutput
 from .arrivals import Arrivals
 from .camera import FrameBatch
@@ -89,7 +90,9 @@ class Supervisor:
         self._stages: dict[str, str] = {}
         self._arrivals = Arrivals()
         self._on_the_way: deque[tuple[FrameBatch, Any]] = deque()
+        self._solving: deque[tuple[Any, int]] = deque()
         self._sent: deque[Any] = deque()
+        self._dropped_windows = 0
         self._frames = self._windows = 0
         self._first_ns: int | None = None
         self._last_ns: int | None = None
@@ -112,10 +115,14 @@ class Supervisor:
             while self._on_the_way:
                 self._take_oldest()
             self._deliver(ray.get(self._actors["tracking"].finish.remote()))
+            self._publish_solved(0)
             self._settle(0)
+        except RayError:
+            self._salvage()
+            raise
         finally:
             elapsed_s = time.perf_counter() - start_s
-            reports = self._stop()
+            reports = self._stop() | {"supervisor": {"dropped_windows": self._dropped_windows}}
         info = self._info
         captured_s = 0.0
         if info is not None and self._first_ns is not None and self._last_ns is not None:
@@ -185,7 +192,7 @@ class Supervisor:
 
     def _deliver(self, output: SiteOutput) -> None:
         """Send one step's results to solver and publisher; calls of one caller keep their order."""
-        publisher, solver = self._actors["publisher"], self._actors["solver"]
+        publisher = self._actors["publisher"]
         if output.calibration is not None:
             publisher.push_calibration.remote(output.calibration)
         for note in output.notes:
@@ -197,11 +204,41 @@ class Supervisor:
         if output.late:
             self._sent.append(publisher.push_late.remote(output.late))
         for problem in output.problems:
-            newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
-            solved = solver.solve.remote(problem)
-            self._sent.append(publisher.push_window.remote(solved, self._arrivals.at(newest_ns)))
-            self._windows += 1
+            self._solve(problem)
+        self._publish_solved(self._config.windows_in_flight)
         self._settle(self._config.results_in_flight)
+
+    def _solve(self, problem: WindowProblem) -> None:
+        """Queue a window; a live view that cannot keep up leaves it out (the next one overlaps it), counted."""
+        if self._config.drop_late and len(self._solving) >= self._config.windows_in_flight:
+            self._dropped_windows += 1
+            return
+        newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
+        solved = self._actors["solver"].solve.remote(problem)
+        self._solving.append((solved, self._arrivals.at(newest_ns)))
+
+    def _publish_solved(self, allowed: int) -> None:
+        """Hand solved windows to the publisher, in order; wait only while more than `allowed` are unsolved.
+
+        They are handed over when they are ready: an actor runs the calls of one caller in order, so a window
+        still being solved would hold back every live message behind it.
+        """
+        while self._solving:
+            solved, arrival_ns = self._solving[0]
+            patience_s = None if len(self._solving) > allowed else 0
+            ready, _ = ray.wait([solved], timeout=patience_s)
+            if not ready:
+                return
+            self._solving.popleft()
+            self._sent.append(self._actors["publisher"].push_window.remote(solved, arrival_ns))
+            self._windows += 1
+
+    def _salvage(self) -> None:
+        """After a worker's death: windows that the others can still solve are committed."""
+        with suppress(RayError, CrowdstreamError):
+            self._publish_solved(0)
+        with suppress(RayError, CrowdstreamError):
+            self._settle(0)
 
     def _settle(self, allowed: int) -> None:
         """Wait until no more than `allowed` results are unpublished; raises what a worker raised."""

@@ -25,7 +25,6 @@ class EnginePlan:
     body: Path | None = None
     """A user's SMPL file; None: the body that ships."""
 
-
     def calibration_of(self, info: SourceInfo) -> Calibration | None:
         """The given calibration, for pictures of the source's size.
 

@@ -36,4 +36,6 @@ class RunHooks:
 class Runtime(Protocol):
     """Runs a plan to its end; returns the summary."""
 
-    def __call__(self, plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -> dict[str, Any]: ...
+    def __call__(
+        self, plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None
+    ) -> dict[str, Any]: ...

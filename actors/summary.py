@@ -41,7 +41,7 @@ def summarise(
         "captured_s": round(captured_s, 3),
         "realtime_factor": round(captured_s / elapsed_s, 4) if elapsed_s > 0 else 0.0,
         "stage_seconds": {name: round(value, 3) for name, value in sorted(seconds.items())},
-        "drops": _drops(site, published, camera),
+        "drops": _drops(site, published, camera, reports.get("supervisor", {})),
         "latency_ms": {
             tier: {
                 p: round(_finite(published.get("latency_ms", {}).get(tier, {}).get(p, 0.0)), 3)
@@ -59,15 +59,23 @@ def summarise(
 
 
 def _drops(
-    site: Mapping[str, Any], published: Mapping[str, Any], camera: Mapping[str, Any]
+    site: Mapping[str, Any],
+    published: Mapping[str, Any],
+    camera: Mapping[str, Any],
+    supervisor: Mapping[str, Any],
 ) -> dict[str, int]:
     """What was left out, by cause; a cause that never struck is not named."""
     drops: Counter[str] = Counter(site.get("drops", {}))
     drops["slow_subscriber"] += int(published.get("dropped", 0))
     drops["not_recorded"] += int(published.get("not_recorded", 0))
-    drops["stale"] += int(camera.get("stale", 0))
-    for cause in ("broken", "skipped"):
-        drops[f"source_{cause}"] += int(camera.get("source", {}).get(cause, 0))
+    drops["solver_busy"] += int(supervisor.get("dropped_windows", 0))
+    stale = int(camera.get("stale", 0))
+    source = camera.get("source", {})
+    drops["stale"] += stale
+    drops["source_broken"] += int(source.get("broken", 0))
+    drops["source_skipped"] += (
+        int(source.get("skipped", 0)) - stale
+    )  # a paced source counts stale ones there too
     return {name: int(count) for name, count in sorted(drops.items()) if count}
 
 

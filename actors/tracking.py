@@ -20,7 +20,9 @@ class TrackingWorker:
         """Build the site for a source that is open."""
         config = self._plan.config
         given = self._plan.calibration_of(info)
-        self._stage = SiteStage(info.camera, info.size_px, config.track, config.calibrate, config.window, given)
+        self._stage = SiteStage(
+            info.camera, info.size_px, config.track, config.calibrate, config.window, given
+        )
 
     def step(self, observations: list[Observation]) -> list[SiteOutput]:
         """One output a frame, in order."""

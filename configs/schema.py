@@ -32,6 +32,8 @@ class RuntimeConfig(StageConfig):
     """Frames per call between actors: fewer for latency, more for throughput."""
     batches_in_flight: int = Field(default=3, ge=1, le=16)
     """Batches between camera and tracker at a time."""
+    windows_in_flight: int = Field(default=8, ge=1, le=256)
+    """Unsolved windows; beyond, a recording waits and a live view (`drop_late`) leaves windows out, counted."""
     results_in_flight: int = Field(default=64, ge=1, le=4096)
     """Unpublished results before the supervisor waits."""
     ring_slots: int = Field(default=32, ge=2, le=512)

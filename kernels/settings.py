@@ -12,6 +12,4 @@ from pydantic import BaseModel, ConfigDict
 class StageConfig(BaseModel):
     """Settings of one stage."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)

@@ -47,7 +47,9 @@ class ScriptedCrowd:
         R = np.array([[1, 0, 0], [0, -np.sin(down), -np.cos(down)], [0, np.cos(down), -np.sin(down)]])
         w, h = self.size_px
         K = np.array([[0.9 * w, 0, w / 2], [0, 0.9 * w, h / 2], [0, 0, 1]], float)
-        return CameraModel(K=K, R_cam_world=R, t_cam_world_m=-R @ np.array([0.0, 0.0, 6.0]), size_px=self.size_px)
+        return CameraModel(
+            K=K, R_cam_world=R, t_cam_world_m=-R @ np.array([0.0, 0.0, 6.0]), size_px=self.size_px
+        )
 
     @cached_property
     def _body(self) -> BodyData:
@@ -105,10 +107,16 @@ class ScriptedCrowd:
             Rz = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
             pose[k, 0] = _rotvec(Rz @ _UPRIGHT)
         joints, rotations = forward_kinematics_np(
-            pose, np.zeros((self.people, 10)), np.zeros((self.people, 3)), body.joint_template_m, body.joint_shapedirs_m
+            pose,
+            np.zeros((self.people, 10)),
+            np.zeros((self.people, 3)),
+            body.joint_template_m,
+            body.joint_shapedirs_m,
         )
         torso = joints[:, [1, 2, 16, 17]].mean(axis=1)
-        lift = -joints[:, [10, 11], 2].min(axis=1) + 0.026  # lowest toe joint stands its height above the floor
+        lift = (
+            -joints[:, [10, 11], 2].min(axis=1) + 0.026
+        )  # lowest toe joint stands its height above the floor
         shift = self.position_m(frame) - torso
         shift[:, 2] = lift
         return joints + shift[:, None], rotations

@@ -109,7 +109,11 @@ class SiteStage:
     @property
     def calibration_text(self) -> str:
         """For the summary: the calibration that holds, or why there is none."""
-        return describe(self.calibration) if self.calibration else f"none: {self._last_refusal or 'not tried yet'}"
+        return (
+            describe(self.calibration)
+            if self.calibration
+            else f"none: {self._last_refusal or 'not tried yet'}"
+        )
 
     def step(self, observation: Observation) -> SiteOutput:
         """One frame further."""

@@ -193,7 +193,9 @@ def test_a_setting_out_of_range_is_refused() -> None:
         PerceptionConfig(detect_strid=2)
 
 
-@pytest.mark.parametrize(("fps", "rate", "posed"), [(25, 15.0, 13), (30, 15.0, 13), (10, 15.0, 25), (25, None, 25)])
+@pytest.mark.parametrize(
+    ("fps", "rate", "posed"), [(25, 15.0, 13), (30, 15.0, 13), (10, 15.0, 25), (25, None, 25)]
+)
 def test_poses_keep_to_their_rate_and_the_rest_is_counted(fps: int, rate: float | None, posed: int) -> None:
     """25 frames: every second one at 25 and 30 Hz for a rate of 15, every one at 10 Hz."""
     stage, _, _ = _stage(pose_rate_hz=rate)

@@ -34,18 +34,14 @@ class Echo:
 
 
 def _works(rung: str) -> RungOpener:
-    def opener(
-        content: bytes, config: InferenceConfig, hints: ShapeHints
-    ) -> InferenceBackend:
+    def opener(content: bytes, config: InferenceConfig, hints: ShapeHints) -> InferenceBackend:
         return Echo(rung)
 
     return opener
 
 
 def _fails(reason: str) -> RungOpener:
-    def opener(
-        content: bytes, config: InferenceConfig, hints: ShapeHints
-    ) -> InferenceBackend:
+    def opener(content: bytes, config: InferenceConfig, hints: ShapeHints) -> InferenceBackend:
         raise InferenceError(reason)
 
     return opener
