@@ -24,8 +24,8 @@ def tail(
     topics: Annotated[
         str, typer.Option("--topics", help="Comma-separated: live, window.hall, status ...; empty for all")
     ] = "",
-    token: Annotated[str, typer.Option(help="Of the server", envvar="CROWDSTREAM_TOKEN")] = "",
-    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 for none")] = 0,
+    token: Annotated[str, typer.Option(help="What the server asks for", envvar="CROWDSTREAM_TOKEN")] = "",
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0: never")] = 0,
     max_rate: Annotated[float, typer.Option(min=0, help="Live messages a second at most; 0 for all")] = 0.0,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for an engine that is not up yet")
