@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MODELS ?= $(CROWDSTREAM_MODELS)
 VIDEO ?=
+DATA ?= $(CROWDSTREAM_TEST_DATA)
 
 export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
@@ -46,8 +47,8 @@ imports: $(STAMP)
 
 check: lint types imports  ## lint, types, import rules
 
-bench: $(STAMP)  ## benchmarks against the committed baseline
-	$(BIN)/crowdstream bench all $(if $(MODELS),--models $(MODELS))
+bench: $(STAMP)  ## benchmarks against the committed baseline (DATA: folder with mocap/)
+	$(BIN)/crowdstream bench all --gate $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis out $(VENV)

@@ -50,6 +50,17 @@ def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOptio
     _finish(run_wire(), json, gate, update)
 
 
+@app.command("all")
+def everything(
+    data: DataOption = None, json: JsonOption = False, gate: GateOption = False, update: UpdateOption = False
+) -> None:
+    """Every suite that needs no result of a run: solve and wire."""
+    from ...lab.bench.solve import run_solve
+    from ...lab.bench.wire import run_wire
+
+    _finish([*run_wire(), *run_solve(_mocap(data))], json, gate, update)
+
+
 @app.command("identity")
 def identity(
     result: Annotated[Path, typer.Argument(help="MOT text file of a run (crowdstream export --format mot).")],
