@@ -47,24 +47,23 @@ class MotionChunk:
     """Of the newest window with the person."""
 
 
-def merge_windows(windows: Iterable[WindowSolution], ground_only: bool = False) -> Iterator[MotionChunk]:
+def merge_windows(windows: Iterable[WindowSolution]) -> Iterator[MotionChunk]:
     """Merged chunks in order of the timeline, each slot in exactly one.
 
     Args:
         windows: ordered by first slot.
-        ground_only: leave out poses and joints (NaN), for those who only want places.
     """
     pending: list[WindowSolution] = []
     start = 0
     for window in windows:
         start = window.slot0 if not pending else start
         if pending and window.slot0 > start:
-            yield from _emit(pending, start, window.slot0, ground_only)
+            yield from _emit(pending, start, window.slot0)
             start = window.slot0
         pending = [w for w in pending if _end(w) > start]
         pending.append(window)
     if pending:
-        yield from _emit(pending, start, max(map(_end, pending)), ground_only)
+        yield from _emit(pending, start, max(map(_end, pending)))
 
 
 def blend_weights(num_frames: int) -> Float[Array, "T"]:
@@ -77,14 +76,14 @@ def _end(window: WindowSolution) -> int:
     return window.slot0 + int(window.provenance.shape[1])
 
 
-def _emit(pending: list[WindowSolution], start: int, stop: int, ground_only: bool) -> Iterator[MotionChunk]:
+def _emit(pending: list[WindowSolution], start: int, stop: int) -> Iterator[MotionChunk]:
     stop = min(stop, max(map(_end, pending)))
     live = [w for w in pending if w.slot0 < stop and _end(w) > start]
     if stop > start and live:
-        yield _merge_slots(live, start, stop, ground_only)
+        yield _merge_slots(live, start, stop)
 
 
-def _merge_slots(windows: list[WindowSolution], start: int, stop: int, ground_only: bool) -> MotionChunk:
+def _merge_slots(windows: list[WindowSolution], start: int, stop: int) -> MotionChunk:
     ids = np.unique(np.concatenate([w.person_ids for w in windows])).astype(np.int64)
     n, f, m = len(ids), stop - start, len(windows)
     weight = np.zeros((m, n, f))
@@ -112,28 +111,14 @@ def _merge_slots(windows: list[WindowSolution], start: int, stop: int, ground_on
     weight[rev < top_rev] = 0.0
 
     heaviest = weight.argmax(axis=0)
-    pose = np.full((n, f, 24, 3), np.nan)
-    if not ground_only:
-        quat = np.zeros((m, n, f, 24, 4))
-        for k, (rows, inside, local) in enumerate(cuts):
-            poses = np.where(
-                weight[k, rows, inside][..., None, None] > 0, windows[k].pose_rotvec[:, local], 0.0
-            )
-            quat[k, rows, inside] = _quaternions(poses)
-        lead = np.take_along_axis(quat, heaviest[None, :, :, None, None], axis=0)
-        dot = (quat * lead).sum(axis=-1)
-        weight[np.abs(dot[..., 0]) < np.cos(np.pi / 4)] = 0.0  # |q . q'| = cos(angle / 2)
-        quat *= (np.where(dot < 0, -1.0, 1.0) * weight[..., None])[..., None]
-        present = weight.sum(axis=0) > 0
-        pose[present] = _rotvecs(quat.sum(axis=0)[present])
-
+    pose = _blend_poses(windows, cuts, weight, heaviest)
     total = weight.sum(axis=0)
     share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     mean = {"ground_m": (3,), "transl_m": (3,), "joints_m": (24, 3), "confidence": ()}
     out: dict[str, np.ndarray] = {}
     for name, row in mean.items():
         total_value = np.zeros((n, f, *row))
-        for k, (rows, inside, local) in enumerate(cuts if not ground_only or name == "ground_m" else []):
+        for k, (rows, inside, local) in enumerate(cuts):
             part = share[k, rows, inside].reshape(len(rows), -1, *(1,) * len(row))
             values = np.where(
                 part > 0, getattr(windows[k], name)[:, local], 0.0
@@ -146,6 +131,28 @@ def _merge_slots(windows: list[WindowSolution], start: int, stop: int, ground_on
         slot0=start, t_ns=t_ns, person_ids=ids, provenance=np.where(total > 0, chosen, 0).astype(np.uint8),
         rev=top_rev, pose_rotvec=pose, betas=betas, **out,
     )  # fmt: skip
+
+
+def _blend_poses(
+    windows: list[WindowSolution],
+    cuts: list[tuple[Int[Array, "R"], slice, slice]],
+    weight: Float[Array, "M N F"],
+    heaviest: Int[Array, "N F"],
+) -> Float[Array, "N F 24 3"]:
+    """Weighted mean rotations about the heaviest window's; a window that faces elsewhere loses its weight."""
+    m, n, f = weight.shape
+    pose = np.full((n, f, 24, 3), np.nan)
+    quat = np.zeros((m, n, f, 24, 4))
+    for k, (rows, inside, local) in enumerate(cuts):
+        poses = np.where(weight[k, rows, inside][..., None, None] > 0, windows[k].pose_rotvec[:, local], 0.0)
+        quat[k, rows, inside] = _quaternions(poses)
+    lead = np.take_along_axis(quat, heaviest[None, :, :, None, None], axis=0)
+    dot = (quat * lead).sum(axis=-1)
+    weight[np.abs(dot[..., 0]) < np.cos(np.pi / 4)] = 0.0  # |q . q'| = cos(angle / 2)
+    quat *= (np.where(dot < 0, -1.0, 1.0) * weight[..., None])[..., None]
+    present = weight.sum(axis=0) > 0
+    pose[present] = _rotvecs(quat.sum(axis=0)[present])
+    return pose
 
 
 def _quaternions(rotvec: Float[Array, "*batch 3"]) -> Float[Array, "*batch 4"]:
