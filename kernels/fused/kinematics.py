@@ -133,6 +133,45 @@ def add_row(a: Array, out: Array) -> None:
 
 
 @compiled
+def add_rows(a: Array, b: Array, out: Array) -> None:
+    """out = a + b, three rows each."""
+    for c in range(3):
+        p, q, o = a[c], b[c], out[c]
+        for t in range(o.shape[0]):
+            o[t] = p[t] + q[t]
+
+
+@compiled
+def set_rows(start: Array, o0: float, o1: float, o2: float, out: Array) -> None:
+    """out = start + o, rows; explicit loops, because array expressions are slow to compile."""
+    for c in range(3):
+        s, o = start[c], out[c]
+        shift = o0 if c == 0 else (o1 if c == 1 else o2)
+        for t in range(o.shape[0]):
+            o[t] = s[t] + shift
+
+
+@compiled
+def turned(G: Array, o0: float, o1: float, o2: float, out: Array) -> None:
+    """out = G o for one vector o shared by all slots."""
+    for c in range(3):
+        g0, g1, g2, o = G[3 * c], G[3 * c + 1], G[3 * c + 2], out[c]
+        for t in range(o.shape[0]):
+            o[t] = g0[t] * o0 + g1[t] * o1 + g2[t] * o2
+
+
+@compiled
+def shaped(mean: Array, dirs: Array, betas: Array, out: Array) -> None:
+    """out (M, 3) = mean + dirs betas."""
+    for i in range(out.shape[0]):
+        for c in range(3):
+            s = mean[i, c]
+            for k in range(NUM_BETAS):
+                s += dirs[i, c, k] * betas[k]
+            out[i, c] = s
+
+
+@compiled
 def forward(body: FusedBody, base: Array, rows: Array, betas: Array, ws: Workspace) -> None:
     """Joints, points, world rotations and parameter axes.
 
@@ -143,40 +182,39 @@ def forward(body: FusedBody, base: Array, rows: Array, betas: Array, ws: Workspa
         betas: (10,).
         ws: filled: offset, point_offset, G, A, p, arm, x, point_arm.
     """
-    ws.offset[:] = body.offset
-    ws.point_offset[:] = body.point_offset
-    for k in range(NUM_BETAS):
-        ws.offset[:] += body.offset_dirs[:, :, k] * betas[k]
-        ws.point_offset[:] += body.point_dirs[:, :, k] * betas[k]
+    shaped(body.offset, body.offset_dirs, betas, ws.offset)
+    shaped(body.point_offset, body.point_dirs, betas, ws.point_offset)
     for j in range(NUM_JOINTS):
         q = PARENTS[j]
         exp_and_jacobian(rows[3 * j : 3 * j + 3], ws.R_local, ws.J_left)
         offset = ws.offset[j]
         if q < 0:
             multiply(ws.R_local, base, ws.G[j])
-            ws.A[j] = ws.J_left
+            for c in range(9):
+                a, o = ws.J_left[c], ws.A[j, c]
+                for t in range(o.shape[0]):
+                    o[t] = a[t]
             for c in range(3):
-                ws.arm[j, c] = offset[c]
-                ws.p[j, c] = rows[NUM_ROT + c] + offset[c]
+                o = ws.arm[j, c]
+                for t in range(o.shape[0]):
+                    o[t] = offset[c]
+            set_rows(rows[NUM_ROT:], offset[0], offset[1], offset[2], ws.p[j])
         else:
             multiply(ws.G[q], ws.R_local, ws.G[j])
             multiply(ws.G[q], ws.J_left, ws.A[j])
-            ws.arm[j] = np.float32(0.0)
-            add_turned(ws.G[q], offset[0], offset[1], offset[2], ws.arm[j])
-            for c in range(3):
-                ws.p[j, c] = ws.p[q, c] + ws.arm[j, c]
+            turned(ws.G[q], offset[0], offset[1], offset[2], ws.arm[j])
+            add_rows(ws.p[q], ws.arm[j], ws.p[j])
     for i in range(len(body.point_joint)):
         j = body.point_joint[i]
         offset = ws.point_offset[i]
-        ws.point_arm[i] = np.float32(0.0)
-        add_turned(ws.G[j], offset[0], offset[1], offset[2], ws.point_arm[i])
-        for c in range(3):
-            ws.x[i, c] = ws.p[j, c] + ws.point_arm[i, c]
+        turned(ws.G[j], offset[0], offset[1], offset[2], ws.point_arm[i])
+        add_rows(ws.p[j], ws.point_arm[i], ws.x[i])
 
 
 @compiled
 def push_forward(body: FusedBody, rows: Array, betas: Array, ws: Workspace) -> None:
     """Velocities of joints (ws.u, ws.w) and points (ws.point_u) under a parameter velocity: J v."""
+    zero = np.float32(0.0)
     d = np.zeros(3, np.float32)
     for j in range(NUM_JOINTS):
         q = PARENTS[j]
@@ -187,18 +225,17 @@ def push_forward(body: FusedBody, rows: Array, betas: Array, ws: Workspace) -> N
                 s += body.offset_dirs[j, c, k] * betas[k]
             d[c] = s
         if q < 0:
-            for c in range(3):
-                ws.u[j, c] = rows[NUM_ROT + c] + d[c]
+            set_rows(rows[NUM_ROT:], d[0], d[1], d[2], ws.u[j])
             ws.row3[:] = np.float32(0.0)
             add_times(ws.A[j], v, ws.row3, ws.w[j])
         else:
             add_times(ws.A[j], v, ws.w[q], ws.w[j])
-            ws.u[j] = ws.u[q]
+            set_rows(ws.u[q], zero, zero, zero, ws.u[j])
             add_cross(ws.w[q], ws.arm[j], ws.u[j])
             add_turned(ws.G[q], d[0], d[1], d[2], ws.u[j])
     for i in range(len(body.point_joint)):
         j = body.point_joint[i]
-        ws.point_u[i] = ws.u[j]
+        set_rows(ws.u[j], zero, zero, zero, ws.point_u[i])
         add_cross(ws.w[j], ws.point_arm[i], ws.point_u[i])
         for c in range(3):
             s = np.float32(0.0)

@@ -271,32 +271,40 @@ def assemble(
     out = np.empty((3, 3), np.float32)
     mean = np.zeros((BLOCKS, 3, 3), np.float32)
     smooth = np.zeros((BLOCKS, 3, 3), np.float32)
-    for start in range(0, L, GROUP):
-        stop = min(start + GROUP, L)
+    # first the data, group by group; then smoothness, whose inertia changes slowly: three slots are enough.
+    # One call site and a flag that is no literal, so that `composite` is compiled and inlined once
+    groups = (L + GROUP - 1) // GROUP
+    for part in range(groups + 3):
+        smoothing = part >= groups
+        if smoothing:
+            start = ((part - groups) * (L - 1)) // 2
+            stop = start + 1
+            share = np.float32(1.0 / 3.0)
+        else:
+            start = part * GROUP
+            stop = min(start + GROUP, L)
+            share = np.float32(stop - start) / np.float32(L)
         t = (start + stop) // 2
-        share = np.float32(stop - start) / np.float32(L)
-        composite(body, ws, start, stop, False, prior.joint_scale, S, X, B)
+        composite(body, ws, start, stop, smoothing, prior.joint_scale, S, X, B)
+        total = smooth if smoothing else mean
         for j in range(NUM_JOINTS):
-            if j == 0:
+            if j == 0 and not smoothing:
                 add_upright(ws, t, lam, B[0])
             congruence(ws.A[j], t, B[j], out)
-            if j > 0:
-                for i in range(3):
-                    for k in range(3):
-                        out[i, k] += lam.pose * prior.precision[3 * j - 3 + i, 3 * j - 3 + k]
-            store(out, pc.block[j], start, stop)
-            mean[j] += share * out
-        store(S[0], pc.block[NUM_JOINTS], start, stop)
-        mean[NUM_JOINTS] += share * S[0]
-    # the inertia of smoothness changes slowly: three slots are enough
-    third = np.float32(1.0 / 3.0)
-    for n in range(3):
-        t = (n * (L - 1)) // 2
-        composite(body, ws, t, t + 1, True, prior.joint_scale, S, X, B)
-        for j in range(NUM_JOINTS):
-            congruence(ws.A[j], t, B[j], out)
-            smooth[j] += third * out
-        smooth[NUM_JOINTS] += third * S[0]
+            if not smoothing:
+                if j > 0:
+                    for i in range(3):
+                        for k in range(3):
+                            out[i, k] += lam.pose * prior.precision[3 * j - 3 + i, 3 * j - 3 + k]
+                store(out, pc.block[j], start, stop)
+            for i in range(3):
+                for k in range(3):
+                    total[j, i, k] += share * out[i, k]
+        if not smoothing:
+            store(S[0], pc.block[NUM_JOINTS], start, stop)
+        for i in range(3):
+            for k in range(3):
+                total[NUM_JOINTS, i, k] += share * S[0, i, k]
     ratio = lam.trans_acceleration / max(lam.pose_acceleration + lam.pose_velocity, np.float32(1e-12))
     for c in range(3):
         smooth[NUM_JOINTS, c, c] += ratio
