@@ -25,9 +25,7 @@ COCO_KEYPOINTS = (
     "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 
-COCO_TO_SMPL = np.array(
-    [15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8], dtype=np.int64
-)
+COCO_TO_SMPL = np.array([15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8], dtype=np.int64)
 """The SMPL joint that carries each COCO keypoint."""
 
 FACE_OFFSETS_M = np.zeros((17, 3))

@@ -142,7 +142,7 @@ def add_rows(a: Array, b: Array, out: Array) -> None:
 
 
 @compiled
-def set_rows(start: Array, o0: float, o1: float, o2: float, out: Array) -> None:
+def set_rows(start: Array, o0: np.float32, o1: np.float32, o2: np.float32, out: Array) -> None:
     """out = start + o, rows; explicit loops, because array expressions are slow to compile."""
     for c in range(3):
         s, o = start[c], out[c]
