@@ -104,3 +104,44 @@ class Source(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class ReadAhead:
+    """What sources that decode in this process share: the first frame is read on opening, the rest on demand."""
+
+    _stats: SourceStats
+    _size_px: tuple[int, int] | None
+    _frames: Iterator[Frame]
+    _first: Frame | None
+    """The frame that opening has read already, until it is handed out."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        assert self._size_px is not None
+        return self._size_px
+
+    @property
+    def stats(self) -> SourceStats:
+        return self._stats
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Ends the iteration; a source that holds more frees it too."""
+        self._first = None
+        self._frames = iter(())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import cv2
@@ -19,7 +18,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..records import ClockOrigin, Frame, PixelFormat
-from .base import SourceConfig, SourceStats
+from .base import ReadAhead, SourceConfig, SourceStats
 
 Array = np.ndarray
 
@@ -39,7 +38,7 @@ _FULL_TO_LIMITED_Y = np.clip(np.round(16 + np.arange(256) * 219 / 255), 0, 255).
 _FULL_TO_LIMITED_C = np.clip(np.round(128 + (np.arange(256) - 128.0) * 224 / 255), 0, 255).astype(np.uint8)
 
 
-class FileSource:
+class FileSource(ReadAhead):
     """Frames of one video file, in presentation order. The first one is decoded on opening.
 
     Raises:
@@ -80,11 +79,6 @@ class FileSource:
         return self._config.camera or self._path.stem
 
     @property
-    def size_px(self) -> tuple[int, int]:
-        assert self._size_px is not None
-        return self._size_px
-
-    @property
     def fps(self) -> float:
         return self._fps
 
@@ -102,31 +96,9 @@ class FileSource:
             return max(1, round(float(self._container.duration) / av.time_base * self._fps))
         return None
 
-    @property
-    def stats(self) -> SourceStats:
-        return self._stats
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self
-
-    def __next__(self) -> Frame:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return next(self._frames)
-
     def close(self) -> None:
-        self._first = None
-        self._frames = iter(())
+        super().close()
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _decode(self) -> Iterator[Frame]:
         """Every frame that decodes; errors are counted and never end the file before its time."""

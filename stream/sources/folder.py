@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 
 from ..errors import SourceError
 from ..records import ClockOrigin, Frame, PixelFormat
-from .base import SourceConfig, SourceStats
+from .base import ReadAhead, SourceConfig, SourceStats
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
@@ -24,7 +22,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p.casefold()) for p in parts)
 
 
-class FolderSource:
+class FolderSource(ReadAhead):
     """The images of one folder, as BGR. The first readable one is decoded on opening.
 
     An image that cannot be read keeps its place in time and is counted.
@@ -58,11 +56,6 @@ class FolderSource:
         return self._config.camera or self._path.resolve().name
 
     @property
-    def size_px(self) -> tuple[int, int]:
-        assert self._size_px is not None
-        return self._size_px
-
-    @property
     def fps(self) -> float:
         return self._config.fps
 
@@ -73,31 +66,6 @@ class FolderSource:
     @property
     def num_frames(self) -> int | None:
         return len(self._files)
-
-    @property
-    def stats(self) -> SourceStats:
-        return self._stats
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self
-
-    def __next__(self) -> Frame:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return next(self._frames)
-
-    def close(self) -> None:
-        self._first = None
-        self._frames = iter(())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _decode(self) -> Iterator[Frame]:
         for index, file in enumerate(self._files):
