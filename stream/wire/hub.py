@@ -11,205 +11,17 @@ Three ways out for a subscriber, one per rule of loss:
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable
 
 from .codec import encode
-from .messages import DURABLE, VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of, topic_matches
+from .messages import VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of, topic_matches
+from .subscriber import Cursor, DropOldest, Subscriber, Waiting
+from .topic_ring import History, HubLimits, Resume, Topic, plan_resume, state_key
+
+__all__ = ["BATCH_BYTES", "DropOldest", "History", "Hub", "HubLimits", "Resume", "Subscriber", "plan_resume"]
 
 BATCH_BYTES = 1 << 18
 """Bytes handed to a socket at once: enough to be quick, little enough that a heartbeat is never far behind."""
-
-
-class History(Protocol):
-    """Committed messages of the durable topics of this session: the log."""
-
-    def first(self, sid: str, topic: str) -> int | None: ...
-
-    def read(self, sid: str, topic: str, seq: int) -> bytes | None: ...
-
-
-@dataclass(frozen=True)
-class HubLimits:
-    """Bounds of everything that waits."""
-
-    live_items: int = 64
-    """Live messages waiting for one subscriber; 2 s at 30 Hz."""
-    live_bytes: int = 8 << 20
-    late_items: int = 1024
-    """Late messages waiting for one subscriber; three people of 10 s at 30 Hz come back at once. Bytes as live."""
-    control_items: int = 64
-    """Control, health and status messages waiting for one subscriber."""
-    ring_items: int = 256
-    """Newest messages of each topic kept in memory for resume."""
-    ring_bytes: int = 64 << 20
-    pulls: int = 64
-    """Ranges one subscriber may have asked for and not yet got."""
-
-
-@dataclass(frozen=True)
-class Resume:
-    """What a returning or new subscriber gets of one topic."""
-
-    next_seq: int
-    """First message to send as the stream goes."""
-    gap: tuple[int, int, str] | None = None
-    """first, last, cause of what is not sent."""
-    snapshot: bool = False
-
-
-def plan_resume(
-    first_held: int | None,
-    head: int,
-    last: int | None,
-    same_session: bool,
-    durable: bool,
-    want_snapshot: bool,
-) -> Resume:
-    """Replay where the messages are still held; else one gap with exact bounds, and the newest state.
-
-    Args:
-        first_held: oldest number still readable; None for nothing.
-        head: newest number published; 0 for none.
-        last: newest number the subscriber has; None for a first visit.
-        same_session: `last` counts in this session.
-        durable: the topic is never skipped silently: everything held is replayed.
-    """
-    if last is not None and not same_session:
-        return Resume(head + 1, (1, head, "session") if head else None, want_snapshot)
-    if last is None:
-        return Resume(head + 1, None, want_snapshot)
-    if last >= head:
-        return Resume(head + 1)
-    if first_held is not None and first_held <= last + 1:
-        return Resume(last + 1)
-    if durable and first_held is not None:
-        return Resume(first_held, (last + 1, first_held - 1, "not_held"))
-    return Resume(head + 1, (last + 1, head, "not_held"), want_snapshot)
-
-
-@dataclass
-class _Topic:
-    """One numbered stream: its newest messages and the newest one per key."""
-
-    name: str
-    tier: Tier | None
-    head: int = 0
-    ring: deque[tuple[int, bytes]] = field(default_factory=deque)
-    ring_bytes: int = 0
-    latest: dict[Hashable, tuple[int, bytes]] = field(default_factory=dict)
-    latest_window: tuple[int | None, int | None] = (None, None)
-
-    @property
-    def durable(self) -> bool:
-        return self.tier in DURABLE
-
-    def add(self, message: Message, data: bytes, limits: HubLimits) -> None:
-        if self.head and message.seq != self.head + 1:  # an unbroken ring is what `at` counts on
-            self.ring.clear()
-            self.ring_bytes = 0
-        self.head = message.seq
-        self.ring.append((message.seq, data))
-        self.ring_bytes += len(data)
-        while len(self.ring) > limits.ring_items or (
-            self.ring_bytes > limits.ring_bytes and len(self.ring) > 1
-        ):
-            self.ring_bytes -= len(self.ring.popleft()[1])
-        window = (message.window, message.rev)
-        if self.durable and window != self.latest_window:
-            self.latest.clear()
-            self.latest_window = window
-        self.latest[message.part if self.durable else _key(message)] = (message.seq, data)
-
-    @property
-    def ring_first(self) -> int:
-        return self.ring[0][0] if self.ring else self.head + 1
-
-    def at(self, seq: int) -> bytes | None:
-        i = seq - self.ring_first
-        return self.ring[i][1] if 0 <= i < len(self.ring) else None
-
-
-def _key(message: Message) -> Hashable:
-    """What a newer message of a topic replaces: the picture of its camera, the health of its component."""
-    key = message.body.get("camera", message.body.get("component", ""))
-    return key if isinstance(key, str) else ""
-
-
-@dataclass
-class _Cursor:
-    next_seq: int
-    caught_up: bool = False
-    """Reached the newest once: from then on, falling out of the ring is lagging, not catching up."""
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A message in a queue that may drop it."""
-
-    topic: str
-    seq: int
-    data: bytes
-    cause: str
-    """Why numbers before it may be missing."""
-
-
-@dataclass
-class DropOldest:
-    """A bounded queue that gives up its oldest messages first."""
-
-    max_items: int
-    max_bytes: int
-    items: deque[_Waiting] = field(default_factory=deque)
-    num_bytes: int = 0
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def push(self, message: _Waiting) -> list[_Waiting]:
-        """Appends; returns what had to go for it."""
-        self.items.append(message)
-        self.num_bytes += len(message.data)
-        dropped = []
-        while len(self.items) > self.max_items or (self.num_bytes > self.max_bytes and len(self.items) > 1):
-            dropped.append(self.pop())
-        return dropped
-
-    def pop(self) -> _Waiting:
-        """The oldest."""
-        oldest = self.items.popleft()
-        self.num_bytes -= len(oldest.data)
-        return oldest
-
-
-@dataclass
-class Subscriber:
-    """Everything that waits for one connection."""
-
-    name: str
-    topics: tuple[str, ...]
-    max_rate_hz: float
-    live: DropOldest
-    late: DropOldest
-    first: deque[bytes] = field(default_factory=deque)
-    """What joining brought: hello, schema, gaps, snapshots, replayed live messages. Sent before all else."""
-    control: deque[bytes] = field(default_factory=deque)
-    sent: dict[str, int] = field(default_factory=dict)
-    """Newest number of each live and late topic given to the socket; a jump is a gap to announce."""
-    thinned: set[str] = field(default_factory=set)
-    """Topics of which a message was left out for the rate since the newest in the queue."""
-    overrun: set[str] = field(default_factory=set)
-    """Topics of which the oldest in the queue was dropped since the newest sent."""
-    cursors: dict[str, _Cursor] = field(default_factory=dict)
-    pulls: deque[tuple[str, int, int]] = field(default_factory=deque)
-    accepted_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
-    closing: str = ""
-    """Reason, once the connection is to end."""
-    messages: int = 0
-    bytes: int = 0
-    dropped: int = 0
 
 
 class Hub:
@@ -226,20 +38,20 @@ class Hub:
         self.limits = limits or HubLimits()
         self.history = history
         self.wall_ns = wall_ns
-        self.topics: dict[str, _Topic] = {}
+        self.topics: dict[str, Topic] = {}
         self._subs: list[Subscriber] = []
         self.dropped = 0
 
     # --- publishing ---------------------------------------------------------------------------------------
 
-    def declare(self, name: str, head: int = 0) -> _Topic:
+    def declare(self, name: str, head: int = 0) -> Topic:
         """Names a topic before its first message, so that a subscriber who is cut off by then resumes from there."""
         topic = self.topics.get(name)
         if topic is None:
-            topic = self.topics[name] = _Topic(name, tier_of(name), head)
+            topic = self.topics[name] = Topic(name, tier_of(name), head)
             if topic.durable:
                 for sub in self._subs:
-                    sub.cursors[name] = _Cursor(head + 1, caught_up=True)
+                    sub.cursors[name] = Cursor(head + 1, caught_up=True)
         return topic
 
     def publish(self, message: Message, data: bytes, now_s: float) -> None:
@@ -260,19 +72,19 @@ class Hub:
             elif topic_matches(topic.name, sub.topics):
                 self._queue(sub, topic, message, data, now_s)
 
-    def _queue(self, sub: Subscriber, topic: _Topic, message: Message, data: bytes, now_s: float) -> None:
+    def _queue(self, sub: Subscriber, topic: Topic, message: Message, data: bytes, now_s: float) -> None:
         if topic.name not in sub.sent:
             sub.sent[topic.name] = message.seq - 1
         late = topic.tier is Tier.LATE
         if sub.max_rate_hz > 0 and not late:
-            key = (topic.name, _key(message))
+            key = (topic.name, state_key(message))
             if now_s - sub.accepted_s.get(key, -1e9) < (1.0 - 1e-3) / sub.max_rate_hz:
                 sub.thinned.add(topic.name)
                 return
             sub.accepted_s[key] = now_s
         cause = "rate" if topic.name in sub.thinned else "slow"
         sub.thinned.discard(topic.name)
-        for old in (sub.late if late else sub.live).push(_Waiting(topic.name, message.seq, data, cause)):
+        for old in (sub.late if late else sub.live).push(Waiting(topic.name, message.seq, data, cause)):
             sub.overrun.add(old.topic)
             sub.dropped += 1
             self.dropped += 1
@@ -304,7 +116,7 @@ class Hub:
         self._subs.append(sub)
         return sub
 
-    def _join_topic(self, sub: Subscriber, topic: _Topic, hello: Hello) -> None:
+    def _join_topic(self, sub: Subscriber, topic: Topic, hello: Hello) -> None:
         plan = plan_resume(
             self.first_held(topic), topic.head, hello.last.get(topic.name), hello.last_sid == self.sid,
             topic.durable, hello.want_snapshot,
@@ -318,7 +130,7 @@ class Hub:
             sub.first.append(self._say(Kind.SNAPSHOT, body))
             sub.first.extend(data for _, data in items)
         if topic.durable:
-            sub.cursors[topic.name] = _Cursor(plan.next_seq, plan.next_seq > topic.head)
+            sub.cursors[topic.name] = Cursor(plan.next_seq, plan.next_seq > topic.head)
             return
         sub.first.extend(data for seq, data in topic.ring if seq >= plan.next_seq)
         sub.sent[topic.name] = topic.head
@@ -340,7 +152,7 @@ class Hub:
             },
         }
 
-    def first_held(self, topic: _Topic) -> int | None:
+    def first_held(self, topic: Topic) -> int | None:
         """The oldest number that can still be read."""
         ring = topic.ring_first if topic.ring else None
         logged = self.history.first(self.sid, topic.name) if self.history and topic.durable else None
@@ -384,7 +196,7 @@ class Hub:
             return True
         return any(self._next_durable(sub, topic) for topic in self.topics.values() if topic.durable)
 
-    def _next_durable(self, sub: Subscriber, topic: _Topic) -> _Cursor | None:
+    def _next_durable(self, sub: Subscriber, topic: Topic) -> Cursor | None:
         if not topic_matches(topic.name, sub.topics):
             return None
         cursor = sub.cursors[topic.name]
@@ -415,7 +227,7 @@ class Hub:
             out += durable or self._take_pull(sub)
         return self._count(sub, out)
 
-    def _with_gap(self, sub: Subscriber, message: _Waiting) -> list[bytes]:
+    def _with_gap(self, sub: Subscriber, message: Waiting) -> list[bytes]:
         """The message, and before it what of its topic was left out."""
         name, seq = message.topic, message.seq
         expected = sub.sent.get(name, seq - 1) + 1
@@ -462,7 +274,7 @@ class Hub:
             return [data if data is not None else self._gap(name, first, first, "not_held", held=False)]
         return []
 
-    def _read(self, topic: _Topic, seq: int) -> bytes | None:
+    def _read(self, topic: Topic, seq: int) -> bytes | None:
         data = topic.at(seq)
         if data is None and self.history is not None:
             data = self.history.read(self.sid, topic.name, seq)

@@ -1,0 +1,129 @@
+"""One numbered stream as the hub holds it: its newest messages, what a subscriber who returns gets of it.
+
+The ring is unbroken: a jump of the number empties it, so that a message is found by its number alone. Beside it
+stands the newest message per key (camera, component, part of a window), which is the state a snapshot sends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .messages import DURABLE, Message, Tier
+
+
+class History(Protocol):
+    """Committed messages of the durable topics of this session: the log."""
+
+    def first(self, sid: str, topic: str) -> int | None: ...
+
+    def read(self, sid: str, topic: str, seq: int) -> bytes | None: ...
+
+
+@dataclass(frozen=True)
+class HubLimits:
+    """Bounds of everything that waits."""
+
+    live_items: int = 64
+    """Live messages waiting for one subscriber; 2 s at 30 Hz."""
+    live_bytes: int = 8 << 20
+    late_items: int = 1024
+    """Late messages waiting for one subscriber; three people of 10 s at 30 Hz come back at once. Bytes as live."""
+    control_items: int = 64
+    """Control, health and status messages waiting for one subscriber."""
+    ring_items: int = 256
+    """Newest messages of each topic kept in memory for resume."""
+    ring_bytes: int = 64 << 20
+    pulls: int = 64
+    """Ranges one subscriber may have asked for and not yet got."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a returning or new subscriber gets of one topic."""
+
+    next_seq: int
+    """First message to send as the stream goes."""
+    gap: tuple[int, int, str] | None = None
+    """first, last, cause of what is not sent."""
+    snapshot: bool = False
+
+
+def plan_resume(
+    first_held: int | None,
+    head: int,
+    last: int | None,
+    same_session: bool,
+    durable: bool,
+    want_snapshot: bool,
+) -> Resume:
+    """Replay where the messages are still held; else one gap with exact bounds, and the newest state.
+
+    Args:
+        first_held: oldest number still readable; None for nothing.
+        head: newest number published; 0 for none.
+        last: newest number the subscriber has; None for a first visit.
+        same_session: `last` counts in this session.
+        durable: the topic is never skipped silently: everything held is replayed.
+    """
+    if last is not None and not same_session:
+        return Resume(head + 1, (1, head, "session") if head else None, want_snapshot)
+    if last is None:
+        return Resume(head + 1, None, want_snapshot)
+    if last >= head:
+        return Resume(head + 1)
+    if first_held is not None and first_held <= last + 1:
+        return Resume(last + 1)
+    if durable and first_held is not None:
+        return Resume(first_held, (last + 1, first_held - 1, "not_held"))
+    return Resume(head + 1, (last + 1, head, "not_held"), want_snapshot)
+
+
+@dataclass
+class Topic:
+    """One numbered stream: its newest messages and the newest one per key."""
+
+    name: str
+    tier: Tier | None
+    head: int = 0
+    ring: deque[tuple[int, bytes]] = field(default_factory=deque)
+    ring_bytes: int = 0
+    latest: dict[Hashable, tuple[int, bytes]] = field(default_factory=dict)
+    latest_window: tuple[int | None, int | None] = (None, None)
+
+    @property
+    def durable(self) -> bool:
+        return self.tier in DURABLE
+
+    def add(self, message: Message, data: bytes, limits: HubLimits) -> None:
+        if self.head and message.seq != self.head + 1:  # an unbroken ring is what `at` counts on
+            self.ring.clear()
+            self.ring_bytes = 0
+        self.head = message.seq
+        self.ring.append((message.seq, data))
+        self.ring_bytes += len(data)
+        while len(self.ring) > limits.ring_items or (
+            self.ring_bytes > limits.ring_bytes and len(self.ring) > 1
+        ):
+            self.ring_bytes -= len(self.ring.popleft()[1])
+        window = (message.window, message.rev)
+        if self.durable and window != self.latest_window:
+            self.latest.clear()
+            self.latest_window = window
+        self.latest[message.part if self.durable else state_key(message)] = (message.seq, data)
+
+    @property
+    def ring_first(self) -> int:
+        return self.ring[0][0] if self.ring else self.head + 1
+
+    def at(self, seq: int) -> bytes | None:
+        i = seq - self.ring_first
+        return self.ring[i][1] if 0 <= i < len(self.ring) else None
+
+
+def state_key(message: Message) -> Hashable:
+    """What a newer message of a topic replaces: the picture of its camera, the health of its component."""
+    key = message.body.get("camera", message.body.get("component", ""))
+    return key if isinstance(key, str) else ""
