@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..kernels.camera import CameraModel
+from ..kernels.fused.compiled import is_cached
+from ..kernels.fused.facing import facing_path
+from ..kernels.fused.gauss_newton import solve_person
 from ..kernels.ground import Ground
 from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem, WindowSolution
 from ..stream.body_files import load_body
 from ..stream.prior_files import load_pose_prior
-from ..stream.reconstruct import Reconstructor
+from ..stream.reconstruct import ReconstructConfig, Reconstructor
 from .plan import EnginePlan
 from .stopwatch import Stopwatch
 
 Array = np.ndarray
+
+_COMPILE_TIMEOUT_S = 900.0
+"""Ten times what one slow core takes."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,8 @@ class SolverWorker:
         body = load_body(self._plan.body)
         self._stage = Reconstructor(self._plan.config.solve, body, load_pose_prior())
         if self._plan.config.solve.preset == "live":
-            self._stage.solve(_smallest_problem())
-            self._stage.import_state({})
+            compile_in_another_process()
+            _exercise(self._stage)
 
     def solve(self, problem: WindowProblem) -> SolvedWindow:
         """The bodies of one window."""
@@ -58,6 +67,41 @@ class SolverWorker:
         if self._stage is not None:
             self._stage.close()
         return {"seconds": dict(self.watch.seconds)}
+
+
+def compile_in_another_process() -> None:
+    """Have the kernels in their cache before this process loads them; at once when they are.
+
+    Code compiled in a process and the same code loaded from the cache round differently: the compiler inlines
+    across functions only when it compiles them together. Everybody loading what a child compiled is what makes
+    two runs of one replay equal to the last digit. Where there is no cache to write to, this process compiles.
+    """
+    if is_cached(solve_person) and is_cached(facing_path):
+        return
+    command = (sys.executable, "-P", "-c", f"from {__name__} import compile_kernels; compile_kernels()")
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            command,
+            check=False,
+            timeout=_COMPILE_TIMEOUT_S,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def compile_kernels() -> None:
+    """Compile everything a live solve runs, into the cache."""
+    reconstructor = Reconstructor(ReconstructConfig(), load_body(), load_pose_prior())
+    _exercise(reconstructor)
+    reconstructor.close()
+
+
+def _exercise(stage: Reconstructor) -> None:
+    """A cold and a warm window, forgotten afterwards: all compiled code is loaded then."""
+    problem = _smallest_problem()
+    stage.solve(problem)
+    stage.solve(replace(problem, window=1, slot0=16))
+    stage.import_state({})
 
 
 def _smallest_problem() -> WindowProblem:

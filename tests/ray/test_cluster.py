@@ -61,7 +61,10 @@ def test_same_bytes_per_topic_as_inline_and_nothing_left_behind(tmp_path: Path, 
     before = set(Path("/dev/shm").glob("crowdstream_*"))
     inline = run_engine(crowd.make_plan(tmp_path, "inline", log="inline.cslog"), workers=crowd.SCRIPTED)
     clustered = run_engine(crowd.make_plan(tmp_path, "ray", log="ray.cslog"), workers=crowd.SCRIPTED)
-    assert topics_of(tmp_path / "ray.cslog") == topics_of(tmp_path / "inline.cslog")
+    ours, theirs = topics_of(tmp_path / "ray.cslog"), topics_of(tmp_path / "inline.cslog")
+    assert sorted(ours) == sorted(theirs)
+    different = [topic for topic in ours if not ours[topic] == theirs[topic]]
+    assert different == []  # never the bytes themselves: a diff of megabytes takes longer than the test
     assert clustered["runtime"] == "ray"
     for key in ("frames", "people_max", "people_mean", "tracks", "windows", "person_frames", "drops"):
         assert clustered[key] == inline[key], key
