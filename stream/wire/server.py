@@ -16,6 +16,7 @@ import ssl
 import stat
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -184,11 +185,13 @@ class WireServer:
         self._stopping = asyncio.Event()
         address = self.settings.address
         tasks: set[asyncio.Task[None]] = set()
+        writers: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
             tasks.add(task)
+            writers.add(writer)
             try:
                 await self._serve(reader, writer)
             finally:
@@ -208,12 +211,16 @@ class WireServer:
             await self._stopping.wait()
         finally:
             server.close()
+            await _let_callbacks_run()  # a connection accepted a moment ago has no task to wait for yet
             self._wake_all()
             if tasks:
                 _, late = await asyncio.wait(tasks, timeout=FAREWELL_S + 1.0)
                 for task in late:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
+            for writer in list(writers):
+                writer.transport.abort()  # whatever state a farewell was broken off in
+            await _let_callbacks_run()  # transports close their sockets in a callback of their own
             if address.scheme == "unix":
                 with contextlib.suppress(OSError):
                     os.unlink(address.path)
@@ -383,6 +390,11 @@ class WireServer:
             writer.close()
             await asyncio.wait_for(writer.wait_closed(), FAREWELL_S)
         writer.transport.abort()
+
+
+async def _let_callbacks_run() -> None:
+    """Many turns of the loop: accepting and closing a connection are chains of scheduled callbacks."""
+    await asyncio.sleep(0.02)
 
 
 def _tune(writer: asyncio.StreamWriter) -> None:
