@@ -1,0 +1,1 @@
+"""Metrics of crowd reconstruction: placement, pose, motion, identity, streaming."""

@@ -1,0 +1,1 @@
+"""Scoring the engine against truth, one honest way."""

@@ -1,0 +1,1 @@
+"""Virtual crowds: people who move like people, seen by cameras, with exact truth."""
