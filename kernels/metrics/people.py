@@ -1,7 +1,7 @@
 """One side of a comparison: people over frames, from an engine or from truth, on one common frame axis.
 
-Both sides of a comparison have the same F frames (uniform at `rate_hz`) and the same camera. Everything a metric needs of
-a person stands here, so that a metric never sees a window, a file or an engine.
+Both sides of a comparison have the same F frames (uniform at `rate_hz`) and the same camera. Everything a
+metric needs of a person stands here, so that a metric never sees a window, a file or an engine.
 """
 
 from __future__ import annotations
