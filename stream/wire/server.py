@@ -31,6 +31,8 @@ MISSED_PINGS = 3
 """So many ping intervals without a word mean that the peer is gone."""
 BLOCKED_WRITE_S = 0.05
 """A write that waited longer shows, by ending, that the peer still reads."""
+LOOP_TURNS = 32
+"""Accepting takes four turns of the event loop (accept, transport, protocol, task), closing two."""
 SEND_BUFFER_BYTES = 1 << 18
 """Of the socket: what waits in the kernel cannot be dropped any more, so it is kept short."""
 
@@ -210,8 +212,12 @@ class WireServer:
         try:
             await self._stopping.wait()
         finally:
+            # A server that is closed between the accept of a connection and the making of its transport drops
+            # that connection unclosed (asyncio asserts in Server._attach): first stop accepting, then close.
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await _let_callbacks_run()
             server.close()
-            await _let_callbacks_run()  # a connection accepted a moment ago has no task to wait for yet
             self._wake_all()
             if tasks:
                 _, late = await asyncio.wait(tasks, timeout=FAREWELL_S + 1.0)
@@ -393,8 +399,13 @@ class WireServer:
 
 
 async def _let_callbacks_run() -> None:
-    """Many turns of the loop: accepting and closing a connection are chains of scheduled callbacks."""
-    await asyncio.sleep(0.02)
+    """Some turns of the loop: accepting and closing a connection are chains of scheduled callbacks.
+
+    Counted in turns, not in time: on a busy machine a short sleep may be over after a single turn, and a
+    connection that was accepted but has no task yet would be left to the garbage collector.
+    """
+    for _ in range(LOOP_TURNS):
+        await asyncio.sleep(0)
 
 
 def _tune(writer: asyncio.StreamWriter) -> None:
