@@ -1,0 +1,158 @@
+"""Where cameras stand: high ones that see the whole scene, low ones that see people hide one another.
+
+The high view stands 12-20 m up and looks 30-45 degrees down, the low view 3-5 m up and 8-15 degrees down
+(the two kinds of view of DyCrowd's VirtualCrowd). A place is found by trying a fixed list of heights,
+distances, pitches and fields of view around the front (-y) side and keeping those that see the required share
+of the scene with people largest; the seed picks among the best. Sizes of 1080p, 4K and 8K see the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ...kernels.camera import CameraModel
+from ...kernels.errors import CrowdstreamError
+from .scene import Scene, surface_height_m
+
+Array = np.ndarray
+
+PERSON_M = 1.7
+BROWN_DISTORTION = (-0.12, 0.04, 0.0005, -0.0003)
+"""k1 k2 p1 p2 of an ordinary wide surveillance lens after trimming."""
+
+
+class CameraPlaceError(CrowdstreamError, ValueError):
+    """A view that does not exist, or a scene no camera of that kind can see."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a kind of view may do. Angles in degrees, focal length in image widths."""
+
+    heights_m: tuple[float, ...]
+    pitches_deg: tuple[float, ...]
+    focals: tuple[float, ...]
+    back_m: tuple[float, ...]
+    """Distance behind the outline along the line of sight; negative: inside."""
+    swing_deg: float
+    """Most that the line of sight turns from +y."""
+    cover: float
+    """Share of the scene it must see, people whole."""
+
+
+_KINDS = {
+    "high": _Kind(
+        (14.0, 16.0, 18.0, 20.0), (30.0, 32.0, 34.0, 37.0, 40.0), tuple(np.linspace(0.5, 0.95, 10)),
+        tuple(np.linspace(2.0, 34.0, 9)), 25.0, 0.95,
+    ),
+    "low": _Kind(
+        (3.2, 3.8, 4.4, 5.0), (8.0, 10.0, 12.0, 14.0), tuple(np.linspace(0.55, 0.85, 7)),
+        tuple(np.linspace(-4.0, 8.0, 7)), 30.0, 0.70,
+    ),
+}  # fmt: skip
+
+
+def place_camera(
+    scene: Scene, view: str, size_px: tuple[int, int], seed: int, distorted: bool = False
+) -> CameraModel:
+    """A camera that looks at the scene from its front.
+
+    Args:
+        view: high or low.
+        size_px: (width, height); the field of view across does not depend on it.
+        seed: picks the side and one of the best places.
+        distorted: with the Brown distortion of an ordinary lens; else an ideal pinhole.
+
+    Raises:
+        CameraPlaceError: another view, or nowhere to see enough of the scene from.
+    """
+    if view not in _KINDS:
+        raise CameraPlaceError(f"unknown view {view!r}; expected one of {', '.join(_KINDS)}")
+    kind = _KINDS[view]
+    rng = np.random.default_rng([seed, list(_KINDS).index(view), 17])
+    aspect = size_px[1] / size_px[0]
+    feet = _places(scene)
+    found: list[tuple[float, float, CameraModel]] = []
+    for swing in np.radians(rng.uniform(-kind.swing_deg, kind.swing_deg, 2)):
+        found += _candidates(scene, kind, float(swing), aspect, feet)
+    if not found:
+        raise CameraPlaceError(f"scene {scene.name!r}: no {view} camera without an obstacle before it")
+    enough = [entry for entry in found if entry[0] >= kind.cover]
+    # where none sees enough, the one that sees most; else the ones that see people largest
+    ranked = sorted(enough, key=lambda e: -e[1]) if enough else sorted(found, key=lambda e: -e[0])[:1]
+    best = ranked[int(rng.integers(min(5, len(ranked))))][2]
+    scale = np.diag([size_px[0], size_px[0], 1.0])
+    return CameraModel(
+        K=scale @ best.K, R_cam_world=best.R_cam_world, t_cam_world_m=best.t_cam_world_m, size_px=size_px,
+        dist=np.array(BROWN_DISTORTION) if distorted else np.zeros(4),
+    )  # fmt: skip
+
+
+def look(
+    centre_m: Float[Array, "3"], bearing_rad: float, pitch_rad: float, focal: float, aspect: float
+) -> CameraModel:
+    """A camera of width 1 at a place, looking along a bearing (from +x, counter-clockwise) and down."""
+    cb, sb, cp, sp = np.cos(bearing_rad), np.sin(bearing_rad), np.cos(pitch_rad), np.sin(pitch_rad)
+    forward = np.array([cb * cp, sb * cp, -sp])
+    right = np.array([sb, -cb, 0.0])
+    R = np.stack([right, np.cross(forward, right), forward])
+    K = np.array([[focal, 0.0, 0.5], [0.0, focal, 0.5 * aspect], [0.0, 0.0, 1.0]])
+    return CameraModel(K=K, R_cam_world=R, t_cam_world_m=-R @ centre_m, size_px=(1, 1))
+
+
+def _candidates(
+    scene: Scene, kind: _Kind, swing: float, aspect: float, feet: Float[Array, "M 3"]
+) -> list[tuple[float, float, CameraModel]]:
+    """(share seen, score of sizes, camera of width 1) of every place of one bearing."""
+    bearing = np.pi / 2 + swing
+    along = np.array([np.cos(bearing), np.sin(bearing)])
+    middle = scene.outline_m.mean(axis=0)
+    nearest = float(((scene.outline_m - middle) @ along).min())
+    out = []
+    for height, back in product(kind.heights_m, kind.back_m):
+        xy = middle + (nearest - back) * along
+        centre = np.array([*xy, float(surface_height_m(scene.ground, xy)) + height])
+        if kind.heights_m[0] < 6.0 and _too_near(scene, centre):
+            continue
+        for pitch, focal in product(kind.pitches_deg, kind.focals):
+            camera = look(centre, bearing, np.radians(pitch), focal, aspect)
+            inside, tall = _seen(camera, aspect, feet)
+            share = float(inside.mean())
+            if share > 0.3:
+                out.append((share, float(np.quantile(tall[inside], 0.2)), camera))
+    return out
+
+
+def _places(scene: Scene) -> Float[Array, "M 3"]:
+    """Feet of people all over the scene, every 2.5 m."""
+    low, high = scene.outline_m.min(axis=0), scene.outline_m.max(axis=0)
+    x, y = np.meshgrid(np.arange(low[0] + 1, high[0], 2.5), np.arange(low[1] + 1, high[1], 2.5))
+    xy = np.stack([x.ravel(), y.ravel()], axis=1)
+    edge = np.roll(scene.outline_m, -1, axis=0) - scene.outline_m
+    to = xy[:, None] - scene.outline_m
+    xy = xy[np.all(edge[:, 0] * to[..., 1] - edge[:, 1] * to[..., 0] >= 0, axis=1)]
+    return np.concatenate([xy, surface_height_m(scene.ground, xy)[:, None]], axis=1)
+
+
+def _seen(
+    camera: CameraModel, aspect: float, feet: Float[Array, "M 3"]
+) -> tuple[Bool[Array, "M"], Float[Array, "M"]]:
+    """Who is whole in the picture, and how tall there, in picture widths."""
+    lower, upper = camera.project(feet), camera.project(feet + np.array([0.0, 0.0, PERSON_M]))
+    inside = np.ones(len(feet), bool)
+    for point in (lower, upper):
+        with np.errstate(invalid="ignore"):
+            inside &= (point[:, 0] > 0) & (point[:, 0] < 1) & (point[:, 1] > 0) & (point[:, 1] < aspect)
+    return inside, np.linalg.norm(lower - upper, axis=1)
+
+
+def _too_near(scene: Scene, centre: Float[Array, "3"], free_m: float = 6.0) -> bool:
+    """Whether something taller than a bench would stand right before a low camera."""
+    return any(
+        o.height_m > 0.8 and np.linalg.norm(o.outline_m - centre[:2], axis=1).min() < free_m
+        for o in scene.obstacles
+    )
