@@ -36,12 +36,14 @@ class People:
     """x1, y1, x2, y2."""
     keypoints_px: Float[Array, "N F 17 2"]
     """Projected COCO-17, pixels."""
-    visible: Bool[Array, "N F 17"] = field(default_factory=lambda: np.ones((0, 0, 17), bool))
-    """Truth only: which keypoints the camera can see ((0, 0, 17) where unknown)."""
-    soles_m: Float[Array, "N F S 3"] = field(default_factory=lambda: np.zeros((0, 0, 0, 3)))
-    """World positions of a few sole vertices, for foot sliding ((0, 0, 0, 3): not measured)."""
-    provenance: UInt8[Array, "N F"] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
-    """Predicted only: `kernels.solve.problem.Provenance` ((0, 0) where unknown)."""
+    visible: Bool[Array, "*optional_v 17"] = field(default_factory=lambda: np.ones((0, 0, 17), bool))
+    """(N, F, 17). Truth only: which keypoints the camera can see ((0, 0, 17) where unknown)."""
+    soles_m: Float[Array, "*optional_s S 3"] = field(default_factory=lambda: np.zeros((0, 0, 0, 3)))
+    """(N, F, S, 3). World positions of a few sole vertices, for foot sliding ((0, 0, 0, 3): not measured)."""
+    provenance: UInt8[Array, "*optional_p"] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    """(N, F). Predicted only: `kernels.solve.problem.Provenance` ((0, 0) where unknown)."""
+    size_px: tuple[int, int] = (0, 0)
+    """Truth only: width and height of the picture, to tell hidden keypoints from those outside ((0, 0): unknown)."""
 
     def __post_init__(self) -> None:
         n, f = self.present.shape
@@ -51,6 +53,12 @@ class People:
             if getattr(self, name).shape != shape:
                 raise ShapeError(
                     f"People.{name}: got {getattr(self, name).shape}, expected {shape} (N={n}, F={f})"
+                )
+        for name in ("visible", "soles_m", "provenance"):
+            lead = getattr(self, name).shape[:2]
+            if lead not in ((n, f), (0, 0)):
+                raise ShapeError(
+                    f"People.{name}: got {getattr(self, name).shape}, expected ({n}, {f}, ...) or (0, 0, ...) for none"
                 )
 
     @property
