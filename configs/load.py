@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from .errors import ConfigError
 from .schema import EngineConfig
 
 Tree = dict[str, Any]
+Record = TypeVar("Record", bound=BaseModel)
 
 
 def preset_names() -> list[str]:
@@ -38,13 +39,22 @@ def load_config(preset: str = "replay", overrides: Iterable[str] = ()) -> Engine
     Raises:
         ConfigError: no such preset, not YAML, unknown key, value out of range.
     """
-    tree = _read_tree(preset)
+    return fill(EngineConfig, _read_tree(preset), overrides)
+
+
+def fill(record: type[Record], tree: Mapping[str, Any], overrides: Iterable[str] = ()) -> Record:
+    """Any settings record from plain values, then `a.b=value` strings.
+
+    Raises:
+        ConfigError: unknown key, value out of range, or an override that is none.
+    """
+    filled = dict(tree)
     for item in overrides:
-        _apply(tree, item)
-    return build(EngineConfig, tree)
+        _apply(filled, item)
+    return build(record, filled)
 
 
-def build(record: type[EngineConfig], tree: Mapping[str, Any]) -> EngineConfig:
+def build(record: type[Record], tree: Mapping[str, Any]) -> Record:
     """Validate a tree of plain values into the record, with errors a person can act on."""
     try:
         return record.model_validate(dict(tree))
