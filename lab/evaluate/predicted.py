@@ -30,8 +30,8 @@ from .truth import MIN_INSIDE, Truth, inside_share
 Array = np.ndarray
 
 _SLOT_NS = 1e9 / MODEL_RATE_HZ
-_SAME_NS = 1_000
-"""Times this close are one: slots are rounded to whole nanoseconds."""
+_SAME_NS = 100_000
+"""Times this close are one: containers round theirs."""
 
 
 def world_motion(found: CameraModel, true: CameraModel) -> Similarity:
