@@ -61,6 +61,7 @@ class NewestVersions:
         self.joints_m, self.first_joints_m = (np.full((n, 24, 3), np.nan, np.float32) for _ in range(2))
         self.ground_error_mm = np.full((n, num_delays), np.nan, np.float32)
         """Of the version held at each delay; NaN for none."""
+        self._given_by: dict[str, Bool[Array, "N"]] = {}
         self.joint_error_mm = np.full((n, num_delays), np.nan, np.float32)
 
     def put(self, new: Arrivals, from_delay: int) -> tuple[Bool[Array, "R"], Revisions]:
@@ -84,6 +85,13 @@ class NewestVersions:
         self.ground_error_mm[to, from_delay:] = distance_mm(ground, self.true_ground_m[to])[:, None]
         self.joint_error_mm[to, from_delay:] = pose_error_mm(joints, self.true_joints_m[to])[:, None]
         return accepted, revisions
+
+    def count_first(self, tier: str, rows: Int[Array, "A"]) -> int:
+        """How many of the true people this tier gives for the first time."""
+        given = self._given_by.setdefault(tier, np.zeros(len(self.holder), bool))
+        count = int((~given[rows]).sum())
+        given[rows] = True
+        return count
 
     def _make_room(self, new: Arrivals, from_delay: int) -> Bool[Array, "R"]:
         """Which rows may enter; people held as somebody they no longer are, are let go."""

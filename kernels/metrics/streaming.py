@@ -140,10 +140,11 @@ class StreamingScorer:
             versions.provenance[rows] if known else np.full(len(rows), Provenance.OBSERVED, np.uint8),
         )
         lag_ns = versions.t_available_ns - int(self.t_capture_ns[slot])
-        accepted, revisions = self._slot(slot).put(new, int(np.searchsorted(self.delays_ns, lag_ns)))
+        newest = self._slot(slot)
+        accepted, revisions = newest.put(new, int(np.searchsorted(self.delays_ns, lag_ns)))
         self.false_versions += int((~there).sum())
         self._sums.revisions(revisions)
-        self._sums.first(slot, versions.tier, new.true_row[accepted], lag_ns)
+        self._sums.first(versions.tier, newest.count_first(versions.tier, new.true_row[accepted]), lag_ns)
 
     def _slot(self, slot: int) -> NewestVersions:
         if slot not in self._open:
@@ -156,7 +157,6 @@ class StreamingScorer:
         """Counts the frames before `end` and lets them go."""
         for slot in range(self._first_open, end):
             self._sums.frame(self._open.pop(slot, None), self.truth.present[:, slot])
-            self._sums.forget(slot)
         self._first_open = max(self._first_open, end)
 
 
@@ -173,20 +173,13 @@ class _Sums:
         self.whole = (LogHistogram(), LogHistogram())
         self.latency: dict[str, LogHistogram] = {}
         self.first_latency: dict[str, LogHistogram] = {}
-        self._seen: dict[int, set[tuple[str, int]]] = {}
 
     def message(self, tier: str, lag_ns: int) -> None:
         self.latency.setdefault(tier, LogHistogram()).add(np.array([lag_ns / 1e6]))
 
-    def first(self, slot: int, tier: str, rows: Int[Array, "R"], lag_ns: int) -> None:
-        """Counts the delay of those person-frames that this tier had not given before."""
-        seen = self._seen.setdefault(slot, set())
-        fresh = {(tier, int(row)) for row in rows} - seen
-        seen |= fresh
-        self.first_latency.setdefault(tier, LogHistogram()).add(np.full(len(fresh), lag_ns / 1e6))
-
-    def forget(self, slot: int) -> None:
-        self._seen.pop(slot, None)
+    def first(self, tier: str, count: int, lag_ns: int) -> None:
+        """Person-frames that the tier had not given before, and how long after capture they came."""
+        self.first_latency.setdefault(tier, LogHistogram()).add(np.full(count, lag_ns / 1e6))
 
     def revisions(self, revisions: Revisions) -> None:
         self.step[0].add(revisions.ground_mm)
@@ -242,29 +235,31 @@ class _Sums:
                 step_joints=self.step[1],
                 whole_ground=self.whole[0],
                 whole_joints=self.whole[1],
-                revised=float(_ratio(self.moved, self.several)),
-                versions_per_person_frame=float(_ratio(self.versions, self.final["covered"])),
+                revised=_share(self.moved, self.several),
+                versions_per_person_frame=_share(self.versions, self.final["covered"]),
                 identity_changes=self.renamed,
             ),
             latency=self.latency,
             first_latency=self.first_latency,
             person_frames=self.person_frames,
-            coverage=float(_ratio(self.final["covered"], self.person_frames)),
-            coverage_bodies=float(_ratio(bodies, self.person_frames)),
-            ground_mm=float(_ratio(self.final["ground_mm"], self.final["covered"])),
-            mpjpe_mm=float(_ratio(self.final["mpjpe_mm"], bodies)),
+            coverage=_share(self.final["covered"], self.person_frames),
+            coverage_bodies=_share(bodies, self.person_frames),
+            ground_mm=_share(self.final["ground_mm"], self.final["covered"]),
+            mpjpe_mm=_share(self.final["mpjpe_mm"], bodies),
             interpolated=float(guessed[Provenance.INTERPOLATED]),
             infilled=float(guessed[Provenance.INFILLED]),
             guided=float(guessed[Provenance.GUIDED]),
-            dropped_frames=float(_ratio(frames[1], frames[0])),
+            dropped_frames=_share(frames[1], frames[0]),
             late_versions=late_versions,
             false_versions=false_versions,
         )
 
 
-def _ratio(
-    part: Float[Array, "*k"] | Int[Array, "*k"] | float, whole: Int[Array, "*k"] | float
-) -> Float[Array, "*k"]:
+def _ratio(part: Float[Array, "K"] | Int[Array, "K"], whole: Int[Array, "K"] | int) -> Float[Array, "K"]:
     """part / whole, NaN where the whole is nothing."""
-    whole = np.asarray(whole, np.float64)
-    return np.asarray(np.where(whole > 0, np.asarray(part) / np.where(whole > 0, whole, 1.0), np.nan))
+    counts = np.broadcast_to(np.asarray(whole, np.float64), part.shape)
+    return np.divide(part, counts, out=np.full(part.shape, np.nan), where=counts > 0)
+
+
+def _share(part: float | int, whole: int) -> float:
+    return part / whole if whole else float("nan")
