@@ -34,6 +34,12 @@ class MocapClip:
     """World position of the pelvis joint, metres, y up."""
     flat_ground: bool
     """The floor is one plane (otherwise y = 0 is only approximate)."""
+    subject: str = ""
+    """Who was recorded; empty where the index does not say."""
+    description: str = ""
+    """What the take shows, in the words of its source."""
+    licence: str = ""
+    """Terms of the source, as the index has them."""
 
     @property
     def num_frames(self) -> int:
@@ -67,6 +73,9 @@ def _clip(folder: Path, row: dict[str, str]) -> MocapClip:
         pose_rotvec=poses[part],
         pelvis_m=trans[part],
         flat_ground=row["flat_ground"] == "1",
+        subject=row.get("subject") or "",
+        description=row.get("description") or "",
+        licence=row.get("licence") or "",
     )
 
 
