@@ -14,6 +14,8 @@ Array = np.ndarray
 LEAST, MOST = 1e-2, 1e7
 PER_DECADE = 240
 _BINS = round(np.log10(MOST / LEAST)) * PER_DECADE
+_BATCH = 1 << 14
+"""Values that wait to be sorted in together: a call a value would cost more than the value."""
 
 
 class LogHistogram:
@@ -26,19 +28,34 @@ class LogHistogram:
     """
 
     def __init__(self) -> None:
-        self.counts = np.zeros(_BINS + 1, np.int64)
-        """Of zero, then of each bin."""
+        self._counts = np.zeros(_BINS + 1, np.int64)
+        self._waiting: list[Float[Array, "_"]] = []
+        self._num_waiting = 0
 
     def __len__(self) -> int:
         return int(self.counts.sum())
 
     def add(self, values: Float[Array, "*any"]) -> None:
         """Counts the values; those that are not finite are left out, those above `MOST` go into the last bin."""
-        good = np.asarray(values, np.float64).ravel()
-        good = good[np.isfinite(good)]
-        place = np.log10(np.maximum(good, LEAST / 10) / LEAST) * PER_DECADE
+        self._waiting.append(np.array(values, np.float64).ravel())
+        self._num_waiting += values.size
+        if self._num_waiting > _BATCH:
+            self._sort_in()
+
+    @property
+    def counts(self) -> Int[Array, "_"]:
+        """Of zero, then of each bin."""
+        self._sort_in()
+        return self._counts
+
+    def _sort_in(self) -> None:
+        if not self._waiting:
+            return
+        values = np.concatenate(self._waiting)
+        self._waiting, self._num_waiting = [], 0
+        place = np.log10(np.maximum(values[np.isfinite(values)], LEAST / 10) / LEAST) * PER_DECADE
         index = np.clip(np.floor(place + 1e-9) + 1, 0, _BINS).astype(np.int64)
-        self.counts += np.bincount(index, minlength=_BINS + 1)
+        self._counts += np.bincount(index, minlength=_BINS + 1)
 
     def quantile(self, q: float) -> float:
         """The smallest value that a share q of all does not exceed (within 0.5 %); NaN for nothing counted."""

@@ -168,7 +168,8 @@ class _Sums:
         self.covered, self.bodies, self.placed = (np.zeros(num_delays, np.int64) for _ in range(3))
         self.ground_mm, self.joints_mm = np.zeros(num_delays), np.zeros(num_delays)
         self.provenance = np.zeros(len(Provenance), np.int64)
-        self.final = {"covered": 0, "bodies": 0, "ground_mm": 0.0, "mpjpe_mm": 0.0}
+        self.final_covered = self.final_bodies = 0
+        self.final_ground_mm = self.final_mpjpe_mm = 0.0
         self.step = (LogHistogram(), LogHistogram())
         self.whole = (LogHistogram(), LogHistogram())
         self.latency: dict[str, LogHistogram] = {}
@@ -210,16 +211,16 @@ class _Sums:
         ground = distance_mm(newest.ground_m, newest.true_ground_m)[held]
         joints = pose_error_mm(newest.joints_m, newest.true_joints_m)[held]
         body = np.isfinite(joints)
-        self.final["covered"] += len(ground)
-        self.final["bodies"] += int(body.sum())
-        self.final["ground_mm"] += float(ground.sum())
-        self.final["mpjpe_mm"] += float(joints[body].sum())
+        self.final_covered += len(ground)
+        self.final_bodies += int(body.sum())
+        self.final_ground_mm += float(ground.sum())
+        self.final_mpjpe_mm += float(joints[body].sum())
         self.provenance += np.bincount(newest.provenance[held][body], minlength=len(Provenance))
 
     def scores(
         self, delays_ns: Int[Array, "K"], frames: tuple[int, int], late_versions: int, false_versions: int
     ) -> StreamingScores:
-        bodies = self.final["bodies"]
+        bodies = self.final_bodies
         guessed = self.provenance / bodies if bodies else np.full(len(Provenance), np.nan)
         return StreamingScores(
             curve=DelayCurve(
@@ -236,16 +237,16 @@ class _Sums:
                 whole_ground=self.whole[0],
                 whole_joints=self.whole[1],
                 revised=_share(self.moved, self.several),
-                versions_per_person_frame=_share(self.versions, self.final["covered"]),
+                versions_per_person_frame=_share(self.versions, self.final_covered),
                 identity_changes=self.renamed,
             ),
             latency=self.latency,
             first_latency=self.first_latency,
             person_frames=self.person_frames,
-            coverage=_share(self.final["covered"], self.person_frames),
+            coverage=_share(self.final_covered, self.person_frames),
             coverage_bodies=_share(bodies, self.person_frames),
-            ground_mm=_share(self.final["ground_mm"], self.final["covered"]),
-            mpjpe_mm=_share(self.final["mpjpe_mm"], bodies),
+            ground_mm=_share(self.final_ground_mm, self.final_covered),
+            mpjpe_mm=_share(self.final_mpjpe_mm, bodies),
             interpolated=float(guessed[Provenance.INTERPOLATED]),
             infilled=float(guessed[Provenance.INFILLED]),
             guided=float(guessed[Provenance.GUIDED]),
@@ -258,7 +259,7 @@ class _Sums:
 def _ratio(part: Float[Array, "K"] | Int[Array, "K"], whole: Int[Array, "K"] | int) -> Float[Array, "K"]:
     """part / whole, NaN where the whole is nothing."""
     counts = np.broadcast_to(np.asarray(whole, np.float64), part.shape)
-    return np.divide(part, counts, out=np.full(part.shape, np.nan), where=counts > 0)
+    return np.asarray(np.divide(part, counts, out=np.full(part.shape, np.nan), where=counts > 0))
 
 
 def _share(part: float | int, whole: int) -> float:

@@ -23,6 +23,7 @@ from scipy.optimize import linear_sum_assignment
 from ..errors import ShapeError
 from ..tracking.boxes import overlap_matrix
 from .people import People
+from .versions import twice
 
 Array = np.ndarray
 
@@ -52,8 +53,7 @@ class TrackRows:
             )
         if self.ground_m.shape not in ((r, 2), (0, 2)):
             raise ShapeError(f"TrackRows.ground_m: got {self.ground_m.shape}, expected ({r}, 2), or (0, 2)")
-        keys = np.stack([self.frame, self.person_ids])
-        if np.unique(keys, axis=1).shape[1] != r:
+        if twice(self.frame, self.person_ids):
             raise ShapeError("TrackRows: a person stands twice in a frame; give each (frame, person) one row")
 
     def __repr__(self) -> str:

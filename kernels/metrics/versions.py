@@ -56,13 +56,23 @@ class Versions:
                 f"expected {r} or none"
             )
         known = self.true_row != NOBODY
-        for name, owner in (("true_row", self.true_row[known]), ("person_ids", self.person_ids)):
-            slot = self.slot[known] if name == "true_row" else self.slot
-            if len(np.unique(np.stack([slot, owner]), axis=1).T) != len(slot):
-                raise ShapeError(f"Versions.{name}: one stands twice in a slot; give each at most one row")
+        if twice(self.slot, self.person_ids) or twice(self.slot[known], self.true_row[known]):
+            raise ShapeError(
+                "Versions: a found person, or a true one, stands twice in a slot; give each at most one row"
+            )
 
     def __repr__(self) -> str:
         return f"Versions({self.tier}, R={len(self.slot)}, t={self.t_available_ns / 1e9:.3f}s)"
+
+
+def twice(frame: Int[Array, "R"], who: Int[Array, "R"]) -> bool:
+    """Whether any pair of frame and person is there more than once.
+
+    >>> twice(np.array([1, 1, 2]), np.array([5, 6, 5])), twice(np.array([1, 1]), np.array([5, 5]))
+    (False, True)
+    """
+    order = np.lexsort((who, frame))
+    return bool(((np.diff(frame[order]) == 0) & (np.diff(who[order]) == 0)).any())
 
 
 def nearest_true_rows(
