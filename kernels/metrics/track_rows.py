@@ -41,8 +41,8 @@ class TrackRows:
     person_ids: Int[Array, "R"]
     box_px: Float[Array, "R 4"]
     """x1, y1, x2, y2."""
-    ground_m: Float[Array, "R 2"] = field(default_factory=lambda: np.zeros((0, 2)))
-    """Ground point, world metres; NaN where unknown, (0, 2) where it is not needed."""
+    ground_m: Float[Array, "G 2"] = field(default_factory=lambda: np.zeros((0, 2)))
+    """Ground point, world metres; NaN where unknown. G = R, or 0 where it is not needed."""
 
     def __post_init__(self) -> None:
         r = len(self.frame)
