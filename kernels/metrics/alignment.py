@@ -16,6 +16,9 @@ from jaxtyping import Float
 
 Array = np.ndarray
 
+_SAME_POINT = 1e-12
+"""Relative rounding of points that are equal."""
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -56,15 +59,37 @@ def fit_similarity(
     source, target = np.asarray(source_m, np.float64), np.asarray(target_m, np.float64)
     mean_x, mean_y = source.mean(axis=-2), target.mean(axis=-2)
     x, y = source - mean_x[..., None, :], target - mean_y[..., None, :]
-    u, s, vt = np.linalg.svd(np.swapaxes(x, -1, -2) @ y)
+    covariance = np.swapaxes(x, -1, -2) @ y
+    return fit_moments(covariance, np.asarray((x * x).sum(axis=(-2, -1))), mean_x, mean_y, scaled)
+
+
+def fit_moments(
+    covariance: Float[Array, "*batch 3 3"],
+    spread: Float[Array, "*batch"],
+    mean_source_m: Float[Array, "*batch 3"],
+    mean_target_m: Float[Array, "*batch 3"],
+    scaled: bool = True,
+) -> Similarity:
+    """`fit_similarity` from H = X^T W Y, sum w |x|^2 and the two weighted means.
+
+    >>> fit = fit_moments(np.diag([4.0, 2.0, 0.0]), np.array(3.0), np.zeros(3), np.ones(3))
+    >>> float(fit.scale[()]), fit.rotmat.round(9).tolist() == np.eye(3).tolist(), fit.shift_m.tolist()
+    (2.0, True, [1.0, 1.0, 1.0])
+    """
+    u, s, vt = np.linalg.svd(covariance)
     sign = np.ones_like(s)
-    sign[..., 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    sign[..., 2] = np.where(_determinant(u) * _determinant(vt) < 0, -1.0, 1.0)
     rotmat = np.swapaxes((u * sign[..., None, :]) @ vt, -1, -2)
     if scaled:
-        spread = (x * x).sum(axis=(-2, -1))
-        flat = spread <= (1e-12 * (1.0 + np.abs(mean_x).max(axis=-1))) ** 2  # rounding of equal points
+        flat = spread <= (_SAME_POINT * (1.0 + np.abs(mean_source_m).max(axis=-1))) ** 2
         scale = np.where(flat, 0.0, (s * sign).sum(axis=-1) / np.where(flat, 1.0, spread))
     else:
         scale = np.ones(s.shape[:-1])
-    shift = mean_y - scale[..., None] * (rotmat @ mean_x[..., None])[..., 0]
+    shift = mean_target_m - scale[..., None] * (rotmat @ mean_source_m[..., None])[..., 0]
     return Similarity(np.asarray(scale), rotmat, shift)
+
+
+def _determinant(matrix: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
+    """Of 3 x 3 matrices: much faster than the general one."""
+    a, b, c = matrix[..., 0, :], matrix[..., 1, :], matrix[..., 2, :]
+    return np.asarray((a * np.cross(b, c)).sum(axis=-1))

@@ -16,6 +16,7 @@ PA-PPDS and PCOD; one with fewer than two true people says nothing about pairs. 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +31,7 @@ from .people import People
 from .placement import place_frames, scale_score, torso_centres
 from .pose import pelvis_errors, similarity_errors, world_errors
 from .record import as_plain
-from .trajectory import aligned_errors, track_slices
+from .trajectory import FIRST_SAMPLES, change_starts, stretch_errors
 
 Array = np.ndarray
 
@@ -210,24 +211,23 @@ def _track_scores(
 ) -> dict[str, float]:
     """WA-, W-MPJPE and ACCEL in the authors' form; `chosen` None for everybody."""
     person, frame, row = matched_rows(tracks)
+    keep = np.ones(len(person), dtype=bool) if chosen is None else chosen[person, frame]
+    covered = int(keep.sum())
+    long = np.bincount(person, minlength=1)[person] >= MIN_TRACK_SAMPLES
+    person, frame, row, keep = person[long], frame[long], row[long], keep[long]
     x = _pelvis_relative(predicted.joints_m[row, frame])
     y = _pelvis_relative(truth.joints_m[person, frame])
-    keep = np.ones(len(person), dtype=bool) if chosen is None else chosen[person, frame]
-    whole, first, jolts = [np.zeros(0)], [np.zeros(0)], []
-    for part in track_slices(person):
-        if part.stop - part.start < MIN_TRACK_SAMPLES:
-            continue
-        mine = keep[part]
-        whole.append(aligned_errors(x[part], y[part])[mine])
-        first.append(aligned_errors(x[part], y[part], fit_on=2)[mine])
-        steps = acceleration_differences(x[part], y[part])[mine[1:-1]]
-        if len(steps):
-            jolts.append(float(steps.mean()))
+    starts = change_starts(person)
+    wa = stretch_errors(x, y, starts)[keep]
+    w = stretch_errors(x, y, starts, fit_on=FIRST_SAMPLES)[keep]
+    jolts = []
+    for a, b in pairwise([*starts.tolist(), len(person)]):
+        steps = acceleration_differences(x[a:b], y[a:b])[keep[a + 1 : b - 1]]
+        jolts += [float(steps.mean())] if len(steps) else []
     there = usable(truth)
     cells = int(there.any(axis=1).sum()) * there.shape[1] if chosen is None else int(chosen.sum())
-    missing = cells - int(keep.sum())
+    missing = cells - covered
     charge = MISSING_MM * missing
-    wa, w = np.concatenate(whole), np.concatenate(first)
     return {
         "wa_mpjpe_mm": _charged(wa, charge, len(wa) + missing),
         "w_mpjpe_mm": _charged(w, charge, len(w) + missing),

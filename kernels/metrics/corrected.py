@@ -31,13 +31,14 @@ from .pose import MM_PER_M, pelvis_errors, rigid_errors, similarity_errors, worl
 from .record import as_plain
 from .selection import occluded
 from .trajectory import (
+    CHUNK,
     FIRST_SAMPLES,
     MIN_PATH_M,
-    aligned_errors,
-    chunked_errors,
-    path_length,
+    change_starts,
+    path_lengths,
     root_errors,
-    track_slices,
+    stretch_errors,
+    stretch_of,
 )
 
 Array = np.ndarray
@@ -241,32 +242,19 @@ def _trajectories(
     predicted: People, truth: People, tracks: Matches, chosen: Bool[Array, "N F"]
 ) -> dict[str, float]:
     person, frame, row = matched_rows(tracks)
-    x = np.asarray(predicted.joints_m[row, frame], np.float64)
-    y = np.asarray(truth.joints_m[person, frame], np.float64)
+    x, y = predicted.joints_m[row, frame], truth.joints_m[person, frame]
     keep = chosen[person, frame]
-    names = ("wa", "w", "wa_track", "w_track", "root_m", "percent")
-    found: dict[str, list[Array]] = {name: [np.zeros(0)] for name in names}
-    for part in track_slices(person):
-        a, b = x[part], y[part]
-        errors = {
-            "wa": chunked_errors(a, b),
-            "w": chunked_errors(a, b, fit_on=FIRST_SAMPLES),
-            "wa_track": aligned_errors(a, b),
-            "w_track": aligned_errors(a, b, fit_on=FIRST_SAMPLES),
-            "root_m": root_errors(a[:, PELVIS], b[:, PELVIS]),
-        }
-        path = path_length(b[:, PELVIS])
-        errors["percent"] = 100.0 * errors["root_m"] / path if path >= MIN_PATH_M else np.full(len(a), np.nan)
-        for name, values in errors.items():
-            found[name].append(values[keep[part]])
-    mean = {name: _mean(np.concatenate(values)) for name, values in found.items()}
+    whole, chunks = change_starts(person), change_starts(person, CHUNK)
+    root_m = root_errors(x[:, PELVIS], y[:, PELVIS], whole)
+    path_m = path_lengths(y[:, PELVIS], whole)[stretch_of(whole, len(y))]
+    walked = keep & (path_m >= MIN_PATH_M)
     return {
-        "wa_mpjpe_mm": mean["wa"],
-        "w_mpjpe_mm": mean["w"],
-        "wa_track_mpjpe_mm": mean["wa_track"],
-        "w_track_mpjpe_mm": mean["w_track"],
-        "rte_percent": mean["percent"],
-        "rte_mm": MM_PER_M * mean["root_m"],
+        "wa_mpjpe_mm": _mean(stretch_errors(x, y, chunks)[keep]),
+        "w_mpjpe_mm": _mean(stretch_errors(x, y, chunks, fit_on=FIRST_SAMPLES)[keep]),
+        "wa_track_mpjpe_mm": _mean(stretch_errors(x, y, whole)[keep]),
+        "w_track_mpjpe_mm": _mean(stretch_errors(x, y, whole, fit_on=FIRST_SAMPLES)[keep]),
+        "rte_percent": 100.0 * _mean(root_m[walked] / path_m[walked]),
+        "rte_mm": MM_PER_M * _mean(root_m[keep]),
         **_visible_runs(x, y, keep, _run_labels(truth, person, frame, row)),
     }
 
@@ -287,18 +275,11 @@ def _visible_runs(
     x: Float[Array, "M 24 3"], y: Float[Array, "M 24 3"], keep: Bool[Array, "M"], label: Int[Array, "M"]
 ) -> dict[str, float]:
     """SEQ-T/-RT/-PA-MPJPE: one alignment per run."""
-    found: dict[str, list[Array]] = {name: [np.zeros(0)] for name in ("translation", "rigid", "similarity")}
-    for part in track_slices(label):
-        if label[part.start] < 0 or not keep[part].any():
-            continue
-        found["translation"].append(aligned_errors(x[part], y[part], freedom="translation")[keep[part]])
-        found["rigid"].append(aligned_errors(x[part], y[part], freedom="rigid")[keep[part]])
-        found["similarity"].append(aligned_errors(x[part], y[part])[keep[part]])
-    mean = {name: _mean(np.concatenate(values)) for name, values in found.items()}
+    starts, use = change_starts(label), keep & (label >= 0)
     return {
-        "seq_t_mpjpe_mm": mean["translation"],
-        "seq_rt_mpjpe_mm": mean["rigid"],
-        "seq_pa_mpjpe_mm": mean["similarity"],
+        "seq_t_mpjpe_mm": _mean(stretch_errors(x, y, starts, freedom="translation")[use]),
+        "seq_rt_mpjpe_mm": _mean(stretch_errors(x, y, starts, freedom="rigid")[use]),
+        "seq_pa_mpjpe_mm": _mean(stretch_errors(x, y, starts)[use]),
     }
 
 

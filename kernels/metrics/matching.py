@@ -121,7 +121,10 @@ def match_people(predicted: People, truth: People) -> Matches:
         if len(p) == 0 or len(t) == 0:
             continue
         boxes = np.asarray(truth.box_px[t, f], np.float64)
-        similar = oks_matrix(predicted.keypoints_px[p, f], truth.keypoints_px[t, f], boxes)
+        drawn = predicted.keypoints_px[p, f], truth.keypoints_px[t, f]
+        similar = oks_matrix(
+            *drawn, boxes, floor=MIN_SIMILARITY
+        )  # those out of its reach overlap little, too
         overlap = overlap_matrix(_finite(boxes), _finite(predicted.box_px[p, f]))
         value = np.where(np.maximum(overlap, similar) >= MIN_SIMILARITY, overlap + similar, 0.0)
         a, b = _assign(value)

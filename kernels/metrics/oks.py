@@ -18,8 +18,6 @@ Array = np.ndarray
 
 OKS_FLOOR = 1e-6
 """A similarity no larger than this is none (the authors' evaluator)."""
-_REACH = float(np.sqrt(8.0 * np.log(1.0 / OKS_FLOOR)) * COCO_SIGMAS.max())
-"""Keypoints all farther apart than this times sqrt(A) cannot reach the floor."""
 
 
 def keypoint_similarity(
@@ -74,12 +72,15 @@ def oks(
 
 
 def oks_matrix(
-    predicted_px: Float[Array, "P 17 2"], true_px: Float[Array, "N 17 2"], box_px: Float[Array, "N 4"]
+    predicted_px: Float[Array, "P 17 2"],
+    true_px: Float[Array, "N 17 2"],
+    box_px: Float[Array, "N 4"],
+    floor: float = OKS_FLOOR,
 ) -> Float[Array, "N P"]:
     """OKS of all pairs of true and predicted people of one frame.
 
-    Pairs whose keypoints' bounding boxes lie too far apart to reach `OKS_FLOOR` are 0 without being computed:
-    exact above the floor, and in a crowd nearly all of the work saved.
+    Pairs whose keypoints' bounding boxes lie too far apart to reach `floor` are 0 without being computed: exact
+    above the floor, and in a crowd nearly all of the work saved.
 
     >>> people = np.zeros((2, 17, 2)); people[1] += 500.0
     >>> boxes = np.array([[0.0, 0.0, 50.0, 50.0], [500.0, 500.0, 550.0, 550.0]])
@@ -89,14 +90,45 @@ def oks_matrix(
     out = np.zeros((len(true_px), len(predicted_px)))
     if out.size == 0:
         return out
+    # not finite: a predicted one goes where nothing is similar to it, a true one leaves the mean
+    found, _ = _finite_or(predicted_px, 1e9)
+    true, known = _finite_or(true_px, 0.0)
+    area = _areas(box_px)
+    t, p = np.nonzero(_within_reach(predicted_px, true_px, area, floor))
+    spread = (8.0 * COCO_SIGMAS**2) * area[:, None]  # pairs within reach have an area
+    squared = (found[p, :, 0] - true[t, :, 0]) ** 2
+    squared += (found[p, :, 1] - true[t, :, 1]) ** 2
+    squared /= -spread[t]
+    similarity = np.exp(squared, out=squared)
+    if not known.all():
+        similarity *= known[t]
+    out[t, p] = similarity.sum(axis=1) / np.maximum(known.sum(axis=1), 1)[t]
+    return out
+
+
+def _within_reach(
+    predicted_px: Float[Array, "P 17 2"],
+    true_px: Float[Array, "N 17 2"],
+    area: Float[Array, "N"],
+    floor: float,
+) -> Bool[Array, "N P"]:
+    """Pairs that may reach the floor: one keypoint must, so it is within sqrt(8 ln(1 / floor) A) max sigma."""
+    reach = float(8.0 * np.log(1.0 / floor) * COCO_SIGMAS.max() ** 2)
     low_t, high_t = _extent(true_px)
     low_p, high_p = _extent(predicted_px)
-    gap = np.maximum(low_t[:, None] - high_p[None], low_p[None] - high_t[:, None]).clip(min=0.0)
-    near = (gap * gap).sum(axis=-1) <= (_REACH**2 * _areas(box_px))[:, None]
-    t, p = np.nonzero(near)
-    found = oks(predicted_px[p], true_px[t], box_px[t])
-    out[t, p] = np.where(np.isfinite(found), found, 0.0)
-    return out
+    squared = np.zeros((len(true_px), len(predicted_px)))
+    for c in (0, 1):
+        gap = np.maximum(low_t[:, None, c] - high_p[:, c], low_p[:, c] - high_t[:, None, c])
+        squared += np.maximum(gap, 0.0) ** 2
+    return np.asarray(squared <= np.where(area > 0, reach * area, -1.0)[:, None])
+
+
+def _finite_or(
+    points_px: Float[Array, "M 17 2"], other: float
+) -> tuple[Float[Array, "M 17 2"], Bool[Array, "M 17"]]:
+    points = np.asarray(points_px, np.float64)
+    finite = np.asarray(np.isfinite(points).all(axis=-1))
+    return (points if finite.all() else np.where(finite[..., None], points, other)), finite
 
 
 def _areas(box_px: Float[Array, "M 4"]) -> Float[Array, "M"]:
@@ -107,6 +139,6 @@ def _areas(box_px: Float[Array, "M 4"]) -> Float[Array, "M"]:
 
 def _extent(points_px: Float[Array, "M 17 2"]) -> tuple[Float[Array, "M 2"], Float[Array, "M 2"]]:
     """Lowest and highest finite x and y; far away for people without any."""
-    points = np.asarray(points_px, np.float64)
-    finite = np.isfinite(points).all(axis=-1, keepdims=True)
-    return np.where(finite, points, 1e9).min(axis=1), np.where(finite, points, -1e9).max(axis=1)
+    low, finite = _finite_or(points_px, 1e9)
+    high = low if finite.all() else np.where(finite[..., None], low, -1e9)
+    return low.min(axis=1), high.max(axis=1)

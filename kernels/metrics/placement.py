@@ -14,11 +14,13 @@ only its scale is needed. O(F M^2), numpy float64.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.spatial.distance import pdist
 
-from .alignment import fit_similarity
+from .alignment import fit_moments
 from .joint_sets import TORSO
 
 Array = np.ndarray
@@ -54,8 +56,7 @@ def pair_indices(count: int) -> tuple[Int[Array, "P"], Int[Array, "P"]]:
     >>> [x.tolist() for x in pair_indices(3)]
     [[0, 0, 1], [1, 2, 2]]
     """
-    i, j = np.triu_indices(count, k=1)
-    return i, j
+    return _triangle(count)
 
 
 def pair_distances(points_m: Float[Array, "M 3"]) -> Float[Array, "P"]:
@@ -64,10 +65,7 @@ def pair_distances(points_m: Float[Array, "M 3"]) -> Float[Array, "P"]:
     >>> pair_distances(np.array([[0.0, 0.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, 1.0]])).round(6).tolist()
     [5.0, 1.0, 5.09902]
     """
-    points = np.asarray(points_m, np.float64)
-    i, j = pair_indices(len(points))
-    off = points[i] - points[j]
-    return np.asarray(np.sqrt(np.einsum("pc,pc->p", off, off)))
+    return np.asarray(pdist(np.asarray(points_m, np.float64)))
 
 
 def distance_scores(predicted_m: Float[Array, "P"], true_m: Float[Array, "P"]) -> Float[Array, "P"]:
@@ -112,13 +110,11 @@ def place_frames(
     """
     num_frames = matched.shape[1]
     pairs = np.zeros(num_frames, dtype=np.int64)
-    ppds, pa_ppds, scale = (np.full(num_frames, np.nan) for _ in range(3))
+    ppds, pa_ppds = np.full(num_frames, np.nan), np.full(num_frames, np.nan)
+    scale = _frame_scales(predicted_m, true_m, matched)
     for f in np.flatnonzero(matched.sum(axis=0) >= 2):
         rows = np.flatnonzero(matched[:, f])
-        x = np.asarray(predicted_m[rows, f], np.float64)
-        y = np.asarray(true_m[rows, f], np.float64)
-        scale[f] = fit_similarity(x, y).scale[()]
-        found, true = pair_distances(x), pair_distances(y)
+        found, true = pair_distances(predicted_m[rows, f]), pair_distances(true_m[rows, f])
         keep = true > MIN_DISTANCE_M
         if select is not None:
             keep &= _either(select[rows, f])
@@ -129,6 +125,31 @@ def place_frames(
     return PlacementFrames(pairs, ppds, pa_ppds, scale)
 
 
+def _frame_scales(
+    predicted_m: Float[Array, "N F 3"], true_m: Float[Array, "N F 3"], matched: Bool[Array, "N F"]
+) -> Float[Array, "F"]:
+    """a of every frame at once; NaN where fewer than two people are matched."""
+    count = matched.sum(axis=0)
+    mean_x, mean_y = (
+        (np.where(matched[..., None], z, 0.0).sum(axis=0) / np.maximum(count, 1)[:, None])
+        for z in (predicted_m, true_m)
+    )
+    x = np.where(matched[..., None], predicted_m - mean_x, 0.0)
+    y = np.where(matched[..., None], true_m - mean_y, 0.0)
+    covariance = np.einsum("nfc,nfd->fcd", x, y)
+    fit = fit_moments(covariance, np.einsum("nfc,nfc->f", x, x), mean_x, mean_y)
+    return np.where(count >= 2, fit.scale, np.nan)
+
+
 def _either(chosen: Bool[Array, "M"]) -> Bool[Array, "P"]:
     i, j = pair_indices(len(chosen))
     return np.asarray(chosen[i] | chosen[j])
+
+
+@lru_cache(maxsize=256)
+def _triangle(count: int) -> tuple[Array, Array]:
+    """Kept from frame to frame, hence read-only."""
+    i, j = np.triu_indices(count, k=1)
+    i.setflags(write=False)
+    j.setflags(write=False)
+    return i, j
