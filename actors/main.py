@@ -18,7 +18,19 @@ from typer.core import TyperGroup
 
 from ..kernels.errors import CrowdstreamError
 
-COMMANDS = ("run", "demo", "replay", "tail", "calibrate", "export", "models", "doctor", "bench", "evaluate")
+COMMANDS = (
+    "run",
+    "demo",
+    "replay",
+    "tail",
+    "calibrate",
+    "export",
+    "models",
+    "doctor",
+    "bench",
+    "virtualcrowd",
+    "evaluate",
+)
 """Each a module of `commands` with a function of its name, or with an `app` of sub-commands."""
 
 
