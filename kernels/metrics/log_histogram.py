@@ -66,8 +66,8 @@ class LogHistogram:
         index = int(np.searchsorted(np.cumsum(self.counts), rank))
         return 0.0 if index == 0 else float(LEAST * 10 ** ((index - 0.5) / PER_DECADE))
 
-    def coarse(self, per_decade: int = 8) -> tuple[Float[Array, "B+1"], Int[Array, "B"]]:
-        """Edges and counts of wider bins, for a drawing: from the first that holds something to the last.
+    def coarse(self, per_decade: int = 8) -> tuple[Float[Array, "E"], Int[Array, "B"]]:
+        """Edges (B + 1) and counts of wider bins, for a drawing: from the first that holds something to the last.
 
         The first edge is 0 where there are zeros. `per_decade` must divide 240.
         """

@@ -42,7 +42,7 @@ def _change(rows: TrackRows, order: np.ndarray | slice = slice(None), **new: np.
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_neither_order_nor_names_nor_scale_matter(seed: int) -> None:
     found, truth = _crowd(seed)
     rng = np.random.default_rng(seed + 1)
@@ -63,7 +63,7 @@ def test_neither_order_nor_names_nor_scale_matter(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_backwards_in_time_identity_and_hota_are_the_same(seed: int) -> None:
     found, truth = _crowd(seed)
     there, back = (
@@ -75,7 +75,7 @@ def test_backwards_in_time_identity_and_hota_are_the_same(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_counts_add_up_and_scores_stay_in_range(seed: int) -> None:
     found, truth = _crowd(seed)
     for scores in (score_identity(found, truth), score_identity_on_ground(found, truth)):
@@ -88,7 +88,7 @@ def test_counts_add_up_and_scores_stay_in_range(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_who_need_not_be_found_takes_at_most_one_finding_away(seed: int) -> None:
     found, truth = _crowd(seed)
     hidden = np.random.default_rng(seed).random(len(truth.frame)) < 0.3
@@ -100,7 +100,7 @@ def test_who_need_not_be_found_takes_at_most_one_finding_away(seed: int) -> None
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_exchanged_names_cost_identity_and_nothing_else(seed: int) -> None:
     """True boxes of people who stand apart; from the fifth frame on each has the name of the next."""
     _, truth = _crowd(seed)
