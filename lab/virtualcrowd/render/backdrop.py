@@ -24,7 +24,9 @@ Array = np.ndarray
 
 OFFSETS_PX = ((-0.375, -0.125), (0.375, 0.125), (0.125, -0.375), (-0.125, 0.375))
 """Samples within a pixel: a turned square; any first few of them are spread as well."""
-_CHUNK = 1 << 18
+_SAMPLES = ((500_000, 4), (9_000_000, 2))
+"""(pixels of the picture, rays a pixel); beyond: one ray, the lens' blur hides the steps."""
+_CHUNK = 1 << 17
 _CORNER_DEPTH = 0.45
 """How much light is missing right at the foot of an obstacle."""
 _CONTACT = 0.42
@@ -65,15 +67,17 @@ class Backdrop:
 
 
 def _look_up(mask: UInt8[Array, "..."], place: Float[Array, "H W 2"]) -> UInt8[Array, "H W"]:
-    return np.asarray(cv2.remap(mask, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+    none = np.zeros(0, np.float32)
+    return np.asarray(cv2.remap(mask, place, none, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
 
 
 def picture_place(
     camera: CameraModel, surfaces: list[Surface], light: Light, sun_grid: SunGrid, foot_grid: SunGrid,
-    seed: int, samples: int,
+    seed: int,
 ) -> Backdrop:  # fmt: skip
-    """Shoot all rays of the empty place; some two seconds for 720p at 4 samples."""
+    """Shoot all rays of the empty place; large pictures with fewer samples a pixel."""
     width, height = camera.size_px
+    samples = next((count for limit, count in _SAMPLES if width * height <= limit), 1)
     lens = Lens(camera)
     vertices, faces, owner = triangles(surfaces)
     tracer = Tracer(vertices - lens.eye_m, faces)
@@ -85,15 +89,15 @@ def picture_place(
     for start in range(0, width * height, _CHUNK):
         index = np.arange(start, min(start + _CHUNK, width * height))
         px = np.stack([index % width, index // width], axis=1).astype(np.float32)
-        bright, dark = np.zeros((len(index), 3)), np.zeros((len(index), 3))
+        bright, dark = np.zeros((len(index), 3), np.float32), np.zeros((len(index), 3), np.float32)
         for dx, dy in OFFSETS_PX[:samples]:
             one = painter.paint(px + np.array([dx, dy], np.float32))
             bright += one[0] / samples
             dark += one[1] / samples
         lit[index], shaded[index] = to_bytes(bright), to_bytes(dark)
         points, met = painter.meet(px)[:2]
-        sun_place[index[met]] = sun_grid.place(points[met].astype(np.float32))
-        foot_place[index[met]] = foot_grid.place(points[met].astype(np.float32))
+        sun_place[index[met]] = sun_grid.place(points[met])
+        foot_place[index[met]] = foot_grid.place(points[met])
     shape = (height, width)
     return Backdrop(
         lit=lit.reshape(*shape, 3), shaded=shaded.reshape(*shape, 3),
@@ -122,34 +126,43 @@ class _Painter:
         hits = self.tracer.shoot(np.zeros(3), rays)
         met = hits.face >= 0
         depth = np.where(met, hits.distance, 0.0)
-        points = self.lens.eye_m + rays * depth[:, None].astype(np.float64)
+        points = self.lens.eye_m.astype(np.float32) + rays * depth[:, None].astype(np.float32)
         return points, met, np.where(met, self.owner[hits.face], -1), depth, rays
 
     def paint(self, px: Float[Array, "M 2"]) -> tuple[Float[Array, "M 3"], Float[Array, "M 3"]]:
         """Display values with and without the sun."""
         points, _, which, depth, rays = self.meet(px)
-        sky = self._sky(rays)
-        bright, dark = sky.copy(), sky
-        for number in np.unique(which[which >= 0]).tolist():
-            own = which == number
+        bright, dark = np.empty((len(px), 3), np.float32), np.empty((len(px), 3), np.float32)
+        order = np.argsort(which, kind="stable")
+        numbers, starts = np.unique(which[order], return_index=True)
+        for number, own in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            if number < 0:
+                bright[own] = dark[own] = self._sky(rays[own])
+                continue
             surface, place, ray = self.surfaces[number], points[own], rays[own]
-            length = np.linalg.norm(ray, axis=1)
-            slant = np.abs(ray @ surface.normal) / length
-            grain = depth[own] * self.lens.pixel_rad / np.sqrt(np.clip(slant, 0.05, 1.0) * self.samples)
-            colour = albedo(surface, place, grain)
-            open_share = np.ones(len(place)) if surface.casts else 1.0 - self._closed(place)
-            shade = colour * self.light.ambient(np.full(len(place), surface.normal[2])) * open_share[:, None]
+            normal = surface.normal.astype(np.float32)
+            slant = np.abs(ray @ normal) / np.sqrt(np.einsum("mc,mc->m", ray, ray))
+            grain = (
+                depth[own]
+                * np.float32(self.lens.pixel_rad)
+                / np.sqrt(np.clip(slant, 0.05, 1.0) * self.samples)
+            )
+            colour = albedo(surface, place, grain).astype(np.float32)
+            if not surface.casts:
+                colour *= (1.0 - self._closed(place))[:, None]
+            ambient = self.light.ambient(np.array(surface.normal[2])).astype(np.float32)
+            shade = colour * ambient
             towards = max(0.0, float(surface.normal @ self.light.to_sun))
-            reached = self.sun_grid.sunlit(place.astype(np.float32), with_bodies=False)
-            full = shade + colour * (towards * reached * open_share)[:, None] * self.light.sun
+            sun = (towards * self.light.sun).astype(np.float32)
+            full = shade + colour * sun * self.sun_grid.sunlit(place, with_bodies=False)[:, None]
             bright[own], dark[own] = self.light.develop(full), self.light.develop(shade)
         return bright, dark
 
     def _closed(self, points: Float[Array, "M 3"]) -> Float[Array, "M"]:
-        place = self.foot_grid.place(points.astype(np.float32)).reshape(-1, 1, 2)
+        place = self.foot_grid.place(points).reshape(-1, 1, 2)
         # points in rows of at most 2^15: the largest picture that remap takes
         rows = [_look_up(self.corner, part) for part in np.array_split(place, len(place) // 30_000 + 1)]
-        return np.asarray(np.concatenate(rows)[:, 0] * (_CORNER_DEPTH / 255.0))
+        return np.asarray(np.concatenate(rows)[:, 0] * np.float32(_CORNER_DEPTH / 255.0))
 
     def _sky(self, rays: Float[Array, "M 3"]) -> Float[Array, "M 3"]:
         unit = rays / np.linalg.norm(rays, axis=1, keepdims=True)

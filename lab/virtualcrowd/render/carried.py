@@ -18,6 +18,7 @@ Array = np.ndarray
 
 _AROUND = 22
 _ROWS = 7
+_MEAN_STATURE_M = 1.71
 
 
 @dataclass(frozen=True)
@@ -42,50 +43,52 @@ def extras(
         rest_m: dressed rest vertices of the shape.
         joints_m: its rest joints.
     """
-    out = []
-    scale = float((rest_m[:, 1].max() - rest_m[:, 1].min()) / 1.71)
-    if outfit.skirt > 0:
-        out.append(_skirt(body, outfit, rest_m, joints_m))
+    scale = float((rest_m[:, 1].max() - rest_m[:, 1].min()) / _MEAN_STATURE_M)
+    out = [_skirt(body, outfit, rest_m, joints_m)] if outfit.skirt > 0 else []
+    out += _on_head(outfit, joints_m[joint("head")], scale)
+    return out + _load(outfit, rest_m, joints_m, scale)
+
+
+def _on_head(outfit: Outfit, head_m: Float[Array, "3"], scale: float) -> list[Extra]:
     if outfit.hair_style == "long":
-        head = joints_m[joint("head")]
-        centre = head + scale * np.array([0.0, -0.015, -0.075])
-        radii = scale * np.array([0.082, 0.135, 0.045])
-        out.append(
+        centre = head_m + scale * np.array([0.0, -0.015, -0.075])
+        hold = {"head": 0.6, "neck": 0.25, "spine3": 0.15}
+        return [
             _pillow(
-                centre,
-                radii,
-                {"head": 0.6, "neck": 0.25, "spine3": 0.15},
-                outfit.hair,
-                2.2,
-                outfit.fabric_seed,
+                centre, scale * np.array([0.082, 0.135, 0.045]), hold, outfit.hair, 2.2, outfit.fabric_seed
             )
-        )
+        ]
     if outfit.hair_style == "cap":
-        front = joints_m[joint("head")] + scale * np.array([0.0, 0.098, 0.135])
-        out.append(
+        brim = head_m + scale * np.array([0.0, 0.098, 0.135])
+        return [
             _pillow(
-                front, scale * np.array([0.068, 0.008, 0.062]), {"head": 1.0}, 0.85 * outfit.head_wear, 2.5
+                brim, scale * np.array([0.068, 0.008, 0.062]), {"head": 1.0}, 0.85 * outfit.head_wear, 2.5
             )
-        )
+        ]
+    return []
+
+
+def _load(
+    outfit: Outfit, rest_m: Float[Array, "V 3"], joints_m: Float[Array, "24 3"], scale: float
+) -> list[Extra]:
+    """Backpack, bag on the hip or bag in the hand."""
+    side = "left" if outfit.fabric_seed % 2 else "right"
     if outfit.load == "backpack":
-        back = joints_m[joint("spine3")] * np.array([0, 1, 0]) + scale * np.array([0.0, -0.05, 0.0])
-        near = (np.abs(rest_m[:, 1] - back[1]) < 0.1) & (np.abs(rest_m[:, 0]) < 0.1)
-        back[2] = rest_m[near, 2].min() - 0.055 * scale
-        radii = scale * np.array([0.15, 0.215, 0.085])
-        out.append(
-            _pillow(back, radii, {"spine3": 0.8, "spine2": 0.2}, outfit.load_colour, 4.0, outfit.fabric_seed)
-        )
-    if outfit.load == "shoulder":
-        side = 1.0 if outfit.fabric_seed % 2 else -1.0
-        hip = joints_m[joint("pelvis")] + scale * np.array([side * 0.235, -0.06, -0.02])
-        out.append(_pillow(hip, scale * np.array([0.05, 0.13, 0.16]), {"pelvis": 1.0}, outfit.load_colour, 4.0, outfit.fabric_seed))  # fmt: skip
-    if outfit.load == "hand":
-        name = "left" if outfit.fabric_seed % 2 else "right"
-        hand = joints_m[joint(f"{name}_hand")]
-        way = np.sign(hand[0])
-        centre = hand + scale * np.array([way * 0.26, -0.01, 0.0])
-        out.append(_pillow(centre, scale * np.array([0.18, 0.055, 0.15]), {f"{name}_wrist": 1.0}, outfit.load_colour, 4.0, outfit.fabric_seed))  # fmt: skip
-    return out
+        centre = joints_m[joint("spine3")] * np.array([0, 1, 0]) + scale * np.array([0.0, -0.05, 0.0])
+        near = (np.abs(rest_m[:, 1] - centre[1]) < 0.1) & (np.abs(rest_m[:, 0]) < 0.1)
+        centre[2] = rest_m[near, 2].min() - 0.055 * scale
+        radii, hold = np.array([0.15, 0.215, 0.085]), {"spine3": 0.8, "spine2": 0.2}
+    elif outfit.load == "shoulder":
+        way = 1.0 if side == "left" else -1.0
+        centre = joints_m[joint("pelvis")] + scale * np.array([way * 0.235, -0.06, -0.02])
+        radii, hold = np.array([0.05, 0.13, 0.16]), {"pelvis": 1.0}
+    elif outfit.load == "hand":
+        hand = joints_m[joint(f"{side}_hand")]
+        centre = hand + scale * np.array([np.sign(hand[0]) * 0.26, -0.01, 0.0])
+        radii, hold = np.array([0.18, 0.055, 0.15]), {f"{side}_wrist": 1.0}
+    else:
+        return []
+    return [_pillow(centre, scale * radii, hold, outfit.load_colour, 4.0, outfit.fabric_seed)]
 
 
 def _skirt(
@@ -97,32 +100,37 @@ def _skirt(
     angle = 2 * np.pi * np.arange(_AROUND) / _AROUND
     trunk = body.arm < 0.3
     place, weight = [], []
-    for row, share in enumerate(np.linspace(0.0, 1.0, _ROWS)):
+    most = np.array([0.0, -np.inf, -np.inf])
+    for share in np.linspace(0.0, 1.0, _ROWS).tolist():
         y = top + (low - top) * share
         near = trunk & (np.abs(rest_m[:, 1] - y) < 0.05)
-        wide = np.abs(rest_m[near, 0]).max()
-        front, back = rest_m[near, 2].max(), rest_m[near, 2].min()
-        if row:  # cloth hangs from the widest place above
-            wide, front, back = max(wide, widest[0]), max(front, widest[1]), min(back, widest[2])  # noqa: F821
-        widest = (wide, front, back)
+        # cloth hangs from the widest place above
+        here = np.array([np.abs(rest_m[near, 0]).max(), rest_m[near, 2].max(), -rest_m[near, 2].min()])
+        most = np.maximum(most, here)
+        wide, front, back = float(most[0]), float(most[1]), float(-most[2])
         flare = 0.008 + (0.07 if not outfit.coat else 0.045) * share**1.3
         half, middle = 0.5 * (front - back) + flare, 0.5 * (front + back)
         fold = 1.0 + 0.045 * share * np.cos(7 * angle + outfit.fabric_seed)
         place.append(np.column_stack([
             (wide + flare) * np.cos(angle) * fold, np.full(_AROUND, y), middle + half * np.sin(angle) * fold
         ]))  # fmt: skip
-        left = 0.5 + 0.5 * np.clip(1.6 * np.cos(angle), -1, 1)
-        on_legs = 0.75 * np.clip((share - 0.2) / 0.5, 0, 1)
-        shin = 0.45 * np.clip((share * outfit.skirt - 0.45) / 0.4, 0, 1)
-        w = np.zeros((_AROUND, 24))
-        w[:, joint("pelvis")] = 1 - on_legs
-        for side, part in (("left", left), ("right", 1 - left)):
-            w[:, joint(f"{side}_hip")] = on_legs * part * (1 - shin)
-            w[:, joint(f"{side}_knee")] = on_legs * part * shin
-        weight.append(w)
+        weight.append(_skirt_weights(angle, share, outfit.skirt))
     colour = outfit.top if outfit.coat else outfit.bottom
     points = np.concatenate(place)
     return _mesh(points, np.concatenate(weight), _tube(_ROWS, _AROUND), colour, outfit.fabric_seed)
+
+
+def _skirt_weights(angle: Float[Array, "a"], share: float, length: float) -> Float[Array, "a 24"]:
+    """Pelvis at the waist, the thigh of each side further down, shins where the cloth reaches them."""
+    left = 0.5 + 0.5 * np.clip(1.6 * np.cos(angle), -1, 1)
+    on_legs = 0.75 * np.clip((share - 0.2) / 0.5, 0, 1)
+    shin = 0.45 * np.clip((share * length - 0.45) / 0.4, 0, 1)
+    weights = np.zeros((len(angle), 24))
+    weights[:, joint("pelvis")] = 1 - on_legs
+    for side, part in (("left", left), ("right", 1 - left)):
+        weights[:, joint(f"{side}_hip")] = on_legs * part * (1 - shin)
+        weights[:, joint(f"{side}_knee")] = on_legs * part * shin
+    return weights
 
 
 def _tube(rows: int, around: int) -> Int[Array, "f 3"]:

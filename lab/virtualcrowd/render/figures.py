@@ -2,8 +2,8 @@
 
     v = sum_j w_j (R_j (rest + P (R - I)) + t_j)             (Loper et al. 2015, eq. 2-3)
 
-Without clothes it equals `BodyModel` to float32's rounding; a coarser skin uses some of the same vertices. Everything about
-a person that does not move is made once; a frame costs one matrix product for all people of one detail.
+Without clothes it equals `BodyModel` to float32's rounding; a coarser skin uses some of the same vertices.
+What does not move about a person is made once; a frame costs one matrix product for all people of one detail.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Light:
     @property
     def shear(self) -> Float[Array, "2"]:
         """World x, y that a ray of the sun travels per metre upwards."""
-        return self.to_sun[:2] / self.to_sun[2]
+        return np.asarray(self.to_sun[:2] / self.to_sun[2])
 
     def ambient(self, up: Float[Array, "*batch"]) -> Float[Array, "*batch 3"]:
         """Light of sky and ground on surfaces whose normals have this world z."""
@@ -46,7 +46,8 @@ class Light:
 
     def develop(self, linear: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3"]:
         """Light to display values 0..255."""
-        return np.asarray(255.0 * (1.0 - np.exp(-self.gain * np.maximum(linear, 0.0))) ** (1 / GAMMA))
+        gain = self.gain.astype(linear.dtype)
+        return np.asarray(255.0 * (1.0 - np.exp(-gain * np.maximum(linear, 0.0))) ** np.float32(1 / GAMMA))
 
 
 def draw_light(style: RenderConfig) -> Light:
@@ -57,10 +58,10 @@ def draw_light(style: RenderConfig) -> Light:
     e, a = np.radians(elevation), np.radians(azimuth)
     haze = rng.uniform(0.0, 0.45)
     warm = rng.uniform(0.0, 1.0)
-    sun = (1.0 - 0.7 * haze) * np.array([0.84 - 0.14 * warm, 0.94 - 0.05 * warm, 1.0]) * 1.9
-    sky = (0.75 + 0.5 * haze) * np.array([1.0, 0.90, 0.80 + 0.1 * haze])
+    sun = (1.0 - 0.7 * haze) * np.array([0.80 - 0.14 * warm, 0.93 - 0.05 * warm, 1.0]) * 2.9
+    sky = (0.62 + 0.9 * haze) * np.array([1.0, 0.90, 0.80 + 0.1 * haze])
     balance = 1.0 + rng.normal(0.0, 0.025, 3)
-    gain = 1.25 * np.exp(rng.normal(0.0, 0.08)) * balance
+    gain = (1.0 + 0.2 * haze) * np.exp(rng.normal(0.0, 0.08)) * balance
     to_sun = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     return Light(to_sun=to_sun, sun=sun, sky=sky, bounce=0.28 * sky * np.array([0.8, 0.95, 1.0]), gain=gain)
 

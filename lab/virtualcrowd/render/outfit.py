@@ -6,7 +6,7 @@ Lengths are shares of a limb: sleeves 0 (shoulder) .. 1 (wrist), legs 0 (hip) ..
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +18,7 @@ Array = np.ndarray
 Pattern = Literal["plain", "stripes", "pinstripes", "checks", "block", "print"]
 Hair = Literal["bald", "short", "full", "long", "cap", "hat"]
 Load = Literal["none", "backpack", "shoulder", "hand"]
+_T = TypeVar("_T")
 
 SKIN = [
     (240, 208, 184),
@@ -28,7 +29,10 @@ SKIN = [
     (122, 82, 58),
     (88, 58, 42),
 ]
-HAIR = [(30, 24, 22), (48, 34, 26), (74, 50, 34), (112, 80, 48), (168, 132, 84), (132, 64, 40), (150, 148, 146), (196, 194, 190)]  # fmt: skip
+HAIR = [
+    (30, 24, 22), (42, 32, 26), (66, 46, 34), (98, 74, 50), (150, 122, 86), (104, 62, 46), (140, 138, 136),
+    (180, 178, 174),
+]  # fmt: skip
 TOPS = [
     (28, 30, 34), (52, 56, 64), (120, 124, 128), (222, 222, 218), (236, 232, 222), (34, 46, 76), (58, 88, 132),
     (120, 152, 186), (132, 34, 38), (186, 62, 50), (206, 128, 52), (216, 182, 72), (62, 84, 56), (96, 120, 72),
@@ -48,6 +52,15 @@ SHOES = [
     (40, 56, 92),
 ]
 BAGS = [(30, 32, 36), (52, 60, 84), (96, 70, 46), (130, 48, 44), (70, 84, 66), (150, 128, 92)]
+_PATTERNS: dict[Pattern, float] = {
+    "plain": 0.55, "stripes": 0.12, "pinstripes": 0.05, "checks": 0.09, "block": 0.08, "print": 0.11,
+}  # fmt: skip
+_LONG_HAIR: dict[Hair, float] = {"full": 0.2, "long": 0.68, "cap": 0.05, "hat": 0.07}
+_SHORT_HAIR: dict[Hair, float] = {"bald": 0.07, "short": 0.48, "full": 0.23, "cap": 0.13, "hat": 0.09}
+_LOADS: dict[Load, float] = {"backpack": 0.5, "shoulder": 0.32, "hand": 0.18}
+_BOTTOMS = {"trousers": 0.84, "shorts": 0.16}
+_BOTTOMS_WITH_SKIRTS = {"trousers": 0.78, "shorts": 0.12, "skirt": 0.10}
+_THICK_M = {"tee": 0.014, "shirt": 0.016, "sweater": 0.021, "jacket": 0.028, "coat": 0.030, "dress": 0.010}
 
 
 @dataclass(frozen=True)
@@ -87,52 +100,59 @@ def draw_outfit(seed: int, person: int, carried_share: float, child: bool) -> Ou
     """The clothes of one person: the same whenever seed and id are the same."""
     rng = np.random.default_rng([seed, 0xC107, person])
     kind = _pick(
-        rng, ("tee", "shirt", "sweater", "jacket", "coat", "dress"), (0.22, 0.2, 0.2, 0.22, 0.08, 0.08)
+        rng, {"tee": 0.24, "shirt": 0.21, "sweater": 0.2, "jacket": 0.22, "coat": 0.07, "dress": 0.06}
     )
-    if child and kind == "coat":
-        kind = "sweater"
+    kind = "sweater" if child and kind == "coat" else kind
     long_hair = kind == "dress" or rng.random() < 0.33
-    hair_style = _pick(rng, ("full", "long", "cap", "hat"), (0.2, 0.68, 0.05, 0.07)) if long_hair else _pick(
-        rng, ("bald", "short", "full", "cap", "hat"), (0.07, 0.48, 0.23, 0.13, 0.09))  # fmt: skip
-    bottom = _pick(
-        rng, ("trousers", "shorts", "skirt"), (0.78, 0.12, 0.10) if long_hair else (0.84, 0.16, 0.0)
-    )
-    sleeve = {"tee": rng.uniform(0.18, 0.42), "dress": _pick(rng, (0.05, 0.3, 0.95), (0.3, 0.4, 0.3))}.get(
-        kind, 0.97
-    )
-    if kind == "shirt" and rng.random() < 0.3:
-        sleeve = 0.5
-    skirt = {"coat": rng.uniform(0.35, 0.6), "dress": rng.uniform(0.35, 0.8)}.get(kind, 0.0)
-    if bottom == "skirt" and skirt == 0.0:
-        skirt = rng.uniform(0.28, 0.8)
-    pattern = _pick(rng, ("plain", "stripes", "pinstripes", "checks", "block", "print"),
-                    (0.55, 0.12, 0.05, 0.09, 0.08, 0.11))  # fmt: skip
-    if kind in ("jacket", "coat") and pattern not in ("plain", "block"):
-        pattern = "plain"
+    pattern = _pick(rng, _PATTERNS)
+    bottom = _pick(rng, _BOTTOMS_WITH_SKIRTS if long_hair else _BOTTOMS)
     return Outfit(
-        skin=_colour(rng, SKIN, 0.06), hair=_colour(rng, HAIR, 0.1), hair_style=hair_style, head_wear=_colour(rng, TOPS),
-        top=_colour(rng, TOPS), top_second=_colour(rng, TOPS), pattern=pattern,
+        skin=_colour(rng, SKIN, 0.06), hair=_colour(rng, HAIR, 0.1),
+        hair_style=_pick(rng, _LONG_HAIR if long_hair else _SHORT_HAIR), head_wear=_colour(rng, TOPS),
+        top=_colour(rng, TOPS), top_second=_colour(rng, TOPS),
+        pattern="plain" if kind in ("jacket", "coat") and pattern != "block" else pattern,
         pattern_m=float(rng.uniform(0.08, 0.16)), open_front=kind in ("jacket", "coat") and rng.random() < 0.55,
-        sleeve=float(sleeve), hem_m=float(rng.uniform(0.10, 0.2)),
-        top_thick_m=float({"tee": 0.008, "shirt": 0.01, "sweater": 0.015, "jacket": 0.022, "coat": 0.024}.get(kind, 0.006)),
-        bottom=_colour(rng, TROUSERS), bottom_length=float(rng.uniform(0.3, 0.55)) if bottom == "shorts" else
-        (0.0 if kind == "dress" or bottom == "skirt" else 0.99),
-        bottom_thick_m=float(rng.uniform(0.006, 0.018)), skirt=float(skirt), coat=kind in ("coat", "dress"),
-        shoes=_colour(rng, SHOES), boots=rng.random() < 0.15,
-        load=_pick(rng, ("backpack", "shoulder", "hand"), (0.5, 0.32, 0.18)) if rng.random() < carried_share else "none",
-        load_colour=_colour(rng, BAGS), fabric_seed=int(rng.integers(1 << 20)),
+        sleeve=_sleeve(rng, kind), hem_m=float(rng.uniform(0.10, 0.2)), top_thick_m=_THICK_M[kind],
+        bottom=_colour(rng, TROUSERS), bottom_length=_trouser_length(rng, kind, bottom),
+        bottom_thick_m=float(rng.uniform(0.010, 0.028)), skirt=_skirt_length(rng, kind, bottom),
+        coat=kind in ("coat", "dress"), shoes=_colour(rng, SHOES), boots=rng.random() < 0.15,
+        load=_pick(rng, _LOADS) if rng.random() < carried_share else "none", load_colour=_colour(rng, BAGS),
+        fabric_seed=int(rng.integers(1 << 20)),
     )  # fmt: skip
 
 
-def _pick(rng: np.random.Generator, of: tuple, shares: tuple[float, ...]):  # type: ignore[no-untyped-def,type-arg]
-    return of[int(rng.choice(len(of), p=np.array(shares) / sum(shares)))]
+def _sleeve(rng: np.random.Generator, kind: str) -> float:
+    if kind == "tee" or (kind == "shirt" and rng.random() < 0.3):
+        return float(rng.uniform(0.18, 0.5))
+    if kind == "dress":
+        return float(_pick(rng, {0.05: 0.3, 0.3: 0.4, 0.95: 0.3}))
+    return 0.97
+
+
+def _trouser_length(rng: np.random.Generator, kind: str, bottom: str) -> float:
+    if kind == "dress" or bottom == "skirt":
+        return 0.0
+    return float(rng.uniform(0.3, 0.55)) if bottom == "shorts" else 0.99
+
+
+def _skirt_length(rng: np.random.Generator, kind: str, bottom: str) -> float:
+    if kind == "coat":
+        return float(rng.uniform(0.35, 0.6))
+    return float(rng.uniform(0.28, 0.8)) if kind == "dress" or bottom == "skirt" else 0.0
+
+
+def _pick(rng: np.random.Generator, shares: dict[_T, float]) -> _T:
+    """One of the keys, as likely as its value says."""
+    keys = list(shares)
+    weights = np.array(list(shares.values()))
+    return keys[int(rng.choice(len(keys), p=weights / weights.sum()))]
 
 
 def _colour(
     rng: np.random.Generator, palette: list[tuple[int, int, int]], spread: float = 0.12
 ) -> Float[Array, "3"]:
-    """One of the palette, a little lighter or darker and off its hue."""
+    """One of the palette, a little lighter or darker, off its hue and paler than its name: cloth is never pure."""
     base = linear_bgr(*palette[int(rng.integers(len(palette)))])
-    return np.asarray(
-        np.clip(base * np.exp(rng.normal(0.0, spread) + rng.normal(0.0, 0.3 * spread, 3)), 0.004, 0.85)
-    )
+    base = 0.85 * base + 0.15 * base.mean()
+    tone = np.exp(rng.normal(0.0, spread) + rng.normal(0.0, 0.3 * spread, 3))
+    return np.asarray(np.clip(base * tone, 0.004, 0.85))

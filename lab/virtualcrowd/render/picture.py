@@ -25,7 +25,7 @@ from .light import draw_light
 from .moment import Moment, crowd_at
 from .sensor import Sensor
 from .shadow import SunGrid, soften
-from .surfaces import scene_surfaces, triangles
+from .surfaces import Surface, scene_surfaces, triangles
 from .tracer import Tracer
 
 Array = np.ndarray
@@ -36,6 +36,8 @@ _SHADOW_MARGIN_M = 4.0
 _HULL_STRIDE = 5
 _HULL_MARGIN_PX = 3
 _TALLEST_M = 2.1
+_LIMB_SPEED_MPS = 4.0
+_LEAST_BLUR_PX = 0.75
 _CONTACT_M = 0.22
 """Skin lower than this above the ground darkens it."""
 
@@ -66,35 +68,39 @@ class Renderer:
         self._still = triangles(still) if still else None
         self._sun_grid, self._foot_grid = self._grids(surfaces)
         self.place: Backdrop = picture_place(
-            camera, surfaces, self._light, self._sun_grid, self._foot_grid, style.seed, style.samples
+            camera, surfaces, self._light, self._sun_grid, self._foot_grid, style.seed
         )
         self._sensor = Sensor(camera.size_px, style)
 
     def frame(self, t_ns: int, index: int = 0) -> UInt8[Array, "H W 3"]:
         """The picture at a capture time; `index` numbers the noise."""
-        moments = [self._moment(t) for t in self._exposure(t_ns)]
-        seen = self._details(moments[0])
-        heaps = [self._figures.heap(moment, _carry(moments[0], seen, moment)) for moment in moments]
+        middle = self._moment(t_ns)
+        seen, nearest_m = self._details(middle)
+        times = self._exposure(t_ns, nearest_m)
+        moments = [middle] if len(times) == 1 else [self._moment(t) for t in times]
+        heaps = [self._figures.heap(moment, _carry(middle, seen, moment)) for moment in moments]
         if len(heaps[0].points_m) == 0:
             return self._sensor.record(self.place.with_shadows(None, None), index)
         cloud = _points(heaps[0])
         grid = self._sun_grid
-        shadow = soften(grid.cast(cloud), 0.02 / grid.cell_m + 0.8)
+        shadow = soften(grid.cast(cloud), 0.012 / grid.cell_m + 0.55)
         contact = soften(self._foot_grid.cast(cloud, below_m=_CONTACT_M), 0.05 / self._foot_grid.cell_m)
         picture = self.place.with_shadows(shadow, contact)
         colours = [self._colours(heap) for heap in heaps]
         self._draw(picture, heaps, colours)
         return self._sensor.record(picture, index)
 
-    def _exposure(self, t_ns: int) -> list[float]:
-        steps = min(self._style.blur_steps, self._style.samples) if self._style.shutter_s > 0 else 1
+    def _exposure(self, t_ns: int, nearest_m: float) -> list[float]:
+        """Moments of one exposure; a single one where even a fast limb moves by less than a ray's spacing."""
+        blur_px = self._camera.K[0, 0] * _LIMB_SPEED_MPS * self._style.shutter_s / nearest_m
+        steps = min(self._style.blur_steps, self._style.samples) if blur_px > _LEAST_BLUR_PX else 1
         spread = (np.arange(steps) + 0.5) / steps - 0.5
         return [float(t_ns + 1e9 * self._style.shutter_s * share) for share in spread]
 
     def _moment(self, t_ns: float) -> Moment:
         return crowd_at(self._motion, t_ns, self._figures.body.body, self._figures.joints_rest_m)
 
-    def _grids(self, surfaces: list) -> tuple[SunGrid, SunGrid]:  # type: ignore[type-arg]
+    def _grids(self, surfaces: list[Surface]) -> tuple[SunGrid, SunGrid]:
         """Grids over wherever anybody ever stands, and their shadows."""
         here = self._motion.ground_m[self._motion.present]
         if len(here) == 0:
@@ -105,33 +111,27 @@ class Renderer:
         both = np.concatenate([corners - z * shear for z in (low[2] - 0.2, high[2] + _TALLEST_M)])
         return (
             SunGrid(both.min(axis=0) - 1.2, both.max(axis=0) + 1.2, shear, surfaces),
-            SunGrid(low[:2] - 1.2, high[:2] + 1.2, np.zeros(2), surfaces),
+            SunGrid(low[:2] - 1.2, high[:2] + 1.2, np.zeros(2), surfaces, 0.05),
         )
 
-    def _details(self, moment: Moment) -> Int[Array, "n"]:
-        """How finely each person is drawn: by height in the picture; -1: neither they nor their shadow are in it."""
+    def _details(self, moment: Moment) -> tuple[Int[Array, "n"], float]:
+        """How finely each person is drawn, and the depth of the nearest.
+
+        By height in the picture; -1: neither they nor their shadow are in it.
+        """
         width, height = self._camera.size_px
-        root = moment.bones[:, 0, :, 3] + np.einsum(
-            "nij,nj->ni",
-            moment.bones[:, 0, :, :3],
-            self._figures.joints_rest_m[moment.rows, 0].astype(np.float32),
-        )
+        rest = self._figures.joints_rest_m[moment.rows, 0]
+        root = moment.bones[:, 0, :, 3] + np.einsum("nij,nj->ni", moment.bones[:, 0, :, :3], rest)
         cam = self._camera.to_camera(root.astype(np.float64))
         depth = np.maximum(cam[:, 2], 0.3)
-        focal = np.sqrt(self._camera.K[0, 0] * self._camera.K[1, 1])
+        focal = float(np.sqrt(self._camera.K[0, 0] * self._camera.K[1, 1]))
         tall = 1.8 * focal / depth
-        off = self._camera.project(np.column_stack([cam[:, :2], depth]) @ self._camera.R_cam_world - self._camera.t_cam_world_m @ self._camera.R_cam_world)  # fmt: skip
-        reach = _SHADOW_MARGIN_M * focal / depth
-        near = (
-            (off[:, 0] > -reach)
-            & (off[:, 0] < width + reach)
-            & (off[:, 1] > -reach)
-            & (off[:, 1] < height + reach)
-        )
-        near &= cam[:, 2] > -_SHADOW_MARGIN_M
+        off = cam[:, :2] / depth[:, None] * focal + self._camera.K[:2, 2] - 0.5 * np.array([width, height])
+        reach = _SHADOW_MARGIN_M * focal / depth[:, None] + 0.5 * np.array([width, height])
+        near = (np.abs(off) < reach).all(axis=1) & (cam[:, 2] > -_SHADOW_MARGIN_M)
         coarse = self._style.coarse_below_px
         level = np.where(tall >= coarse, 0, np.where(tall >= coarse / 3, 1, 2))
-        return np.where(near, level, -1)
+        return np.where(near, level, -1), float(depth[near].min(initial=np.inf))
 
     def _colours(self, heap: Heap) -> Float[Array, "M 3"]:
         """Display values of the vertices, float32."""

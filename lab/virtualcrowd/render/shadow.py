@@ -24,16 +24,19 @@ MOST_CELLS = 3000
 OWN_THICKNESS_M = 0.07
 """Height by which something must be above a point to shade it: more than a cell spans on one body."""
 
+_GAPS = np.ones((3, 3), np.uint8)
+"""Holes between the points of one body are no wider than this."""
+
 
 class SunGrid:
     """What the sun sees first."""
 
     def __init__(
         self, low_m: Float[Array, "2"], high_m: Float[Array, "2"], shear: Float[Array, "2"],
-        surfaces: list[Surface],
+        surfaces: list[Surface], cell_m: float = CELL_M,
     ) -> None:  # fmt: skip
         side = float((high_m - low_m).max())
-        self.cell_m = max(CELL_M, side / MOST_CELLS)
+        self.cell_m = max(cell_m, side / MOST_CELLS)
         self._low = low_m.astype(np.float32)
         self._shear = shear.astype(np.float32)
         columns, rows = np.ceil((high_m - low_m) / self.cell_m).astype(int) + 1
@@ -52,7 +55,7 @@ class SunGrid:
         """Whether the sun reaches points; with bodies, after `cast`."""
         cell, inside = self._cells(points_m)
         top = self._top if with_bodies else self.still
-        return ~inside | (points_m[:, 2] + OWN_THICKNESS_M >= top.ravel()[cell])
+        return np.asarray(~inside | (points_m[:, 2] + OWN_THICKNESS_M >= top.ravel()[cell]))
 
     def cast(
         self, points_m: Float[Array, "M 3"], below_m: float | None = None
@@ -73,8 +76,7 @@ class SunGrid:
             above &= z < self.still.ravel()[cell] + below_m
         mask = np.zeros(self.still.shape, np.uint8)
         mask.reshape(-1)[cell[above]] = 255
-        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-        return mask
+        return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _GAPS))
 
     def _cells(self, points_m: Float[Array, "M 3"]) -> tuple[Int[Array, "M"], Bool[Array, "M"]]:
         place = self.place(points_m)
@@ -91,16 +93,19 @@ class SunGrid:
         if abs(steep) < 1e-3:
             return
         corners = self.place(surface.corners_m.astype(np.float32))
-        mask = np.zeros(self.still.shape, np.uint8)
-        limit = 8.0 * max(self.still.shape)
-        fixed = np.round(np.clip(corners, -limit, limit) * 256).astype(np.int32)
+        limit = np.array(self.still.shape[::-1]) - 1
+        first = np.clip(np.floor(corners.min(axis=0)), 0, limit).astype(int)
+        last = np.clip(np.ceil(corners.max(axis=0)), 0, limit).astype(int)
+        mask = np.zeros((last - first + 1)[::-1], np.uint8)
+        far = 8.0 * max(self.still.shape)
+        fixed = np.round(np.clip(corners - first, -far, far) * 256).astype(np.int32)
         cv2.fillConvexPoly(mask, fixed.reshape(-1, 1, 2), 1, shift=8)
-        rows, columns = np.nonzero(mask)
-        u = columns * self.cell_m + self._low[0]
-        v = rows * self.cell_m + self._low[1]
-        z = (float(n @ surface.corners_m[0]) - n[0] * u - n[1] * v) / steep
+        u = np.arange(first[0], last[0] + 1) * self.cell_m + self._low[0]
+        v = np.arange(first[1], last[1] + 1) * self.cell_m + self._low[1]
+        z = (float(n @ surface.corners_m[0]) - n[0] * u - n[1] * v[:, None]) / steep
         z = np.clip(z, surface.corners_m[:, 2].min(), surface.corners_m[:, 2].max())
-        self.still[rows, columns] = np.maximum(self.still[rows, columns], z.astype(np.float32))
+        part = self.still[first[1] : last[1] + 1, first[0] : last[0] + 1]
+        np.maximum(part, np.where(mask > 0, z, -np.inf).astype(np.float32), out=part)
 
 
 def soften(mask: Array, cells: float) -> Array:

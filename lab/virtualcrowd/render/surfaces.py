@@ -1,8 +1,8 @@
 """The unmoving place as flat polygons: ground, steps, obstacles and the house fronts around.
 
 Obstacles are drawn exactly as the prisms of the scene, so that what they hide in the picture is what the truth says
-they hide; their shape is in the texture. House fronts stand outside the outline, face inwards and are left out where they
-would stand between camera and people.
+they hide; their shape is in the texture. House fronts stand outside the outline, face inwards and are left out
+where they would stand between camera and people.
 """
 
 from __future__ import annotations
@@ -148,12 +148,11 @@ def _fronts(scene: Scene, rng: np.random.Generator, seed: int, eye_m: Float[Arra
         inward = np.array([-way[1], way[0], 0.0])
         houses = max(1, round(length / rng.uniform(14.0, 24.0)))
         heights = rng.uniform(9.0, 19.0, houses)
-        back = rng.uniform(0.0, 1.2, houses)
         if (eye_m - np.append(a, 0.0)) @ inward < 1.5:  # the camera looks over this one's roof from behind
             continue
         cuts = np.linspace(0.0, length, houses + 1)
         for house in range(houses):
-            p, q = (a + way * cut - inward[:2] * back[house] for cut in (cuts[house], cuts[house + 1]))
+            p, q = (a + way * cut for cut in (cuts[house], cuts[house + 1]))
             low = float(surface_height_m(scene.ground, np.stack([p, q])).min()) - 0.05
             high = low + float(heights[house])
             corners = np.array([[*q, low], [*p, low], [*p, high], [*q, high]])
@@ -205,6 +204,4 @@ def _clip(piece: Float[Array, "P 2"], a: Float[Array, "2"], b: Float[Array, "2"]
             out.append(piece[i])
         if side[i] * side[j] < 0:
             out.append(piece[i] + (piece[j] - piece[i]) * side[i] / (side[i] - side[j]))
-    if len(out) < 3 or np.ptp(np.array(out), axis=0).min() < 1e-7 and len(out) < 3:
-        return np.zeros((0, 2))
-    return np.array(out)
+    return np.array(out) if len(out) >= 3 else np.zeros((0, 2))

@@ -110,17 +110,17 @@ def _spread(body: BodyData) -> sp.csr_matrix:
 
 
 def _details(body: BodyData) -> tuple[Detail, ...]:
-    full = Detail(np.arange(body.num_vertices), body.faces.astype(np.int32))
-    return (full, *(_coarse(body, count) for count in COARSE_FACES))
-
-
-def _coarse(body: BodyData, count: int) -> Detail:
-    """Decimated; each coarse vertex is replaced by the nearest of those that went into it."""
-    mesh = decimate(body.v_template.astype(np.float64), body.faces, count)
-    off = np.linalg.norm(body.v_template - mesh.vertices[mesh.cluster], axis=1)
-    order = np.lexsort((off, mesh.cluster))
-    first = np.unique(mesh.cluster[order], return_index=True)[1]
-    return Detail(order[first], mesh.faces.astype(np.int32))
+    """Each coarser than the one before and made from it; its vertices are some of the body's own."""
+    out = [Detail(np.arange(body.num_vertices), body.faces.astype(np.int32))]
+    for count in COARSE_FACES:
+        fine = out[-1]
+        rest = body.v_template[fine.vertices].astype(np.float64)
+        mesh = decimate(rest, fine.faces.astype(np.int64), count)
+        off = np.linalg.norm(rest - mesh.vertices[mesh.cluster], axis=1)
+        order = np.lexsort((off, mesh.cluster))  # by coarse vertex, then nearest to it first
+        nearest = order[np.unique(mesh.cluster[order], return_index=True)[1]]
+        out.append(Detail(fine.vertices[nearest], mesh.faces.astype(np.int32)))
+    return tuple(out)
 
 
 def _openness(body: BodyData) -> Float[Array, "V"]:

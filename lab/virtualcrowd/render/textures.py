@@ -1,7 +1,7 @@
 """Albedo of the unmoving surfaces: drawn from seeded noise at world places, so no image files are needed.
 
-A material is a function of texture metres (u, v), the size of the surface, a seed and the footprint of a sample; patterns
-finer than the footprint fade to their mean instead of flickering. Albedos are linear BGR.
+A material is a function of texture metres (u, v), the size of the surface, a seed and the footprint of a sample;
+patterns finer than the footprint fade to their mean instead of flickering. Albedos are linear BGR.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _flags(
     width, depth = side
     row = np.floor(v / depth)
     shifted = u + 0.5 * width * np.mod(row, 2)
-    own = lattice(np.floor(shifted / width).astype(np.int64), row.astype(np.int64), surface.seed) - 0.5
+    own = lattice(np.floor(shifted / width), row, surface.seed) - 0.5
     seen = np.clip(1.6 - grain / depth, 0, 1)
     joint = np.maximum(_line(shifted, width, 0.012, grain), _line(v, depth, 0.012, grain))
     dirt = cloud(u, v, 9.0, 3, surface.seed + 1) + 0.5 * cloud(u, v, 0.25, 3, surface.seed + 2, grain)
@@ -74,16 +74,21 @@ def _cobbles(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 
 
 def _asphalt(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
     patches = 0.35 * cloud(u, v, 12.0, 4, s.seed) + 0.35 * cloud(u, v, 0.06, 2, s.seed + 3, g)
-    crack = np.exp(-np.abs(cloud(u, v, 5.0, 4, s.seed + 5)) * 240.0) * np.clip(1.5 - g / 0.03, 0, 1)
-    return _tone(linear_bgr(118, 118, 120), (1 + patches) * (1 - 0.25 * crack))
+    mended = lattice(np.floor(u / 7.3), np.floor(v / 4.1), s.seed + 5) > 0.86
+    return _tone(linear_bgr(122, 121, 120), (1 + patches) * (1 - 0.22 * mended))
 
 
 def _surround(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
-    """Outside the outline: asphalt with patches of grass."""
-    street = _asphalt(s, u, v, g)
-    blades = 0.5 * cloud(u, v, 4.0, 4, s.seed + 7) + 0.8 * cloud(u, v, 0.12, 2, s.seed + 8, g)
-    grass = _tone(linear_bgr(92, 112, 62), 1 + blades)
-    return _mix(street, grass, 6.0 * (cloud(u, v, 30.0, 3, s.seed + 9) - 0.12))
+    """Outside the outline: large slabs with patches of grass."""
+    street = _flags(s, u, v, g, (2.4, 1.6), linear_bgr(134, 133, 131), 0.22)
+    green = 14.0 * (cloud(u, v, 26.0, 3, s.seed + 9) - 0.2)
+    own = np.flatnonzero(green > 0)
+    if len(own):
+        blades = 0.5 * cloud(u[own], v[own], 4.0, 4, s.seed + 7) + 0.8 * cloud(
+            u[own], v[own], 0.12, 2, s.seed + 8, g[own]
+        )
+        street[own] = _mix(street[own], _tone(linear_bgr(92, 112, 62), 1 + blades), green[own])
+    return street
 
 
 def _bricks(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
@@ -122,12 +127,16 @@ def _kiosk(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"
         np.abs(u - u.mean()) if length < 0.1 else np.minimum(np.mod(u, length), length - np.mod(u, length))
     )
     window = (v > 0.36 * height) & (v < 0.76 * height) & (inside > 0.12)
-    goods = lattice(np.floor(u / 0.16).astype(np.int64), np.floor(v / 0.21).astype(np.int64), s.seed)[:, None]
-    shelf = np.concatenate([0.25 * goods, 0.20 * (1 - goods), 0.30 * np.abs(goods - 0.5)], axis=1)
-    glass = _tone(linear_bgr(52, 60, 66) + shelf, 1 - 0.6 * _line(u, 1.1, 0.05, g))
+    goods = lattice(np.floor(u / 0.16), np.floor(v / 0.21), s.seed)[:, None]
+    shelf = 0.16 * goods * np.array([0.55, 0.75, 1.0]) + 0.03 * np.sin(
+        40.0 * goods + np.array([0.0, 2.0, 4.0])
+    )
+    glass = _tone(np.maximum(linear_bgr(52, 60, 66) + shelf, 0.01), 1 - 0.6 * _line(u, 1.1, 0.05, g))
     out = np.where(window[:, None], glass, panel)
     fascia = v > 0.86 * height
-    sign = linear_bgr(226, 220, 204) * (1 - 0.75 * ((lattice(np.floor(u / 0.11).astype(np.int64), np.zeros(len(u), np.int64), s.seed + 3) > 0.45) & (np.abs(v / height - 0.93) < 0.028)))[:, None]  # fmt: skip
+    letter = lattice(np.floor(u / 0.11), np.zeros(len(u)), s.seed + 3) > 0.45
+    written = letter & (np.abs(v / height - 0.93) < 0.028)
+    sign = linear_bgr(226, 220, 204) * (1 - 0.75 * written)[:, None]
     return np.where(fascia[:, None], sign, out)
 
 
@@ -138,7 +147,7 @@ def _planter(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 
 def _leaves(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
     leaf = 1.3 * cloud(u, v, 0.3, 3, s.seed, g) + 0.9 * cloud(u, v, 0.05, 1, s.seed + 4, g)
     green = _tone(linear_bgr(72, 104, 46), 0.8 + leaf)
-    bloom = lattice(np.floor(u / 0.09).astype(np.int64), np.floor(v / 0.09).astype(np.int64), s.seed + 6)
+    bloom = lattice(np.floor(u / 0.09), np.floor(v / 0.09), s.seed + 6)
     return _mix(green, linear_bgr(206, 84, 96) * np.ones_like(green), 0.8 * (bloom > 0.93))
 
 
@@ -164,17 +173,17 @@ def _front(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"
     bays = max(1, int(length / bay))
     col = np.mod(np.abs(u), length / bays) / (length / bays) - 0.5
     row = (v - shop) / floor
-    cell = lattice(
-        np.floor(np.abs(u) / (length / bays)).astype(np.int64), np.floor(row).astype(np.int64), s.seed
-    )
+    cell = lattice(np.floor(np.abs(u) / (length / bays)), np.floor(row), s.seed)
     up = row - np.floor(row)
     window = (np.abs(col) < 0.24) & (up > 0.24) & (up < 0.78) & (v > shop) & (v < height - 0.7)
     frame = (np.abs(col) < 0.28) & (up > 0.20) & (up < 0.82) & (v > shop) & (v < height - 0.7) & ~window
-    glass = _tone(linear_bgr(84, 98, 112), 0.35 + 0.9 * cell + 0.5 * (up - 0.5))
+    glass = _tone(linear_bgr(96, 108, 120), 0.35 + 0.9 * cell + 0.5 * (up - 0.5))
     out = np.where(window[:, None], glass, np.where(frame[:, None], linear_bgr(224, 222, 216), wall))
     shopfront = (v > 0.35) & (v < 2.75) & (np.abs(col) < 0.43)
-    goods = cloud(u, v, 0.7, 3, s.seed + 8)
-    out = np.where(shopfront[:, None], _tone(linear_bgr(70, 74, 80), 0.8 + 1.4 * goods), out)
+    goods = cloud(0.6 * u, v, 1.6, 3, s.seed + 8)
+    pane = 0.55 + 0.12 * v + 0.7 * goods + 0.35 * (lattice(np.floor(u / 1.3), np.zeros(len(u)), s.seed) - 0.5)
+    glass = _tone(linear_bgr(92, 98, 104), pane * (1 - 0.7 * _line(u, 1.3, 0.05, g)))
+    out = np.where(shopfront[:, None], glass, out)
     sign = (v > 2.85) & (v < 3.4)
     paint = linear_bgr(*_PAINTS[int(rng.integers(len(_PAINTS)))])
     return np.where(sign[:, None], _tone(paint, 1 + 0.2 * goods), out)

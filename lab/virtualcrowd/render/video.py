@@ -1,7 +1,7 @@
 """Frames to an H.264 file, each with its own presentation time.
 
-The time base is 1/90000 s and times are rounded to it once, from the capture times themselves, so irregular cameras keep
-their irregularity and nothing drifts.
+The time base is 1/90000 s and times are rounded to it once, from the capture times themselves, so irregular cameras
+keep their irregularity and nothing drifts.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def render_video(
             stream = _stream(container, camera, t_ns, style)
             ticks = np.round((t_ns - t_ns[0]).astype(np.float64) * (TICKS_PER_S / 1e9)).astype(np.int64)
             for index, picture in enumerate(frames(motion, camera, t_ns, style)):
-                yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+                yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).astype(np.uint8, copy=False)
                 frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
                 frame.pts, frame.time_base = int(ticks[index]), Fraction(1, TICKS_PER_S)
                 container.mux(stream.encode(frame))
@@ -101,7 +101,7 @@ def _check(camera: CameraModel, t_ns: Int[Array, "F"]) -> None:
         raise CrowdstreamError("capture times must rise by at least 1/90000 s from frame to frame; sort them")
     if camera.size_px[0] % 2 or camera.size_px[1] % 2:
         raise CrowdstreamError(
-            f"picture of {camera.size_px[0]}x{camera.size_px[1]} px: H.264 (4:2:0) needs even sides; change the camera's size"
+            f"picture of {camera.size_px[0]}x{camera.size_px[1]} px: H.264 needs even sides; change the camera's size"
         )
 
 
@@ -112,7 +112,9 @@ def _stream(
     try:
         stream = container.add_stream("libx264", rate=rate)
     except (av.error.FFmpegError, ValueError) as error:
-        raise CrowdstreamError(f"this PyAV has no libx264 encoder ({error}); install the wheel from PyPI: pip install av") from error  # fmt: skip
+        raise CrowdstreamError(
+            f"this PyAV has no libx264 encoder ({error}); install the wheel from PyPI: pip install av"
+        ) from error
     stream.width, stream.height = camera.size_px
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS_PER_S)
