@@ -300,14 +300,14 @@ def wish_of_follower(w: Walkers, i: int, walls: Walls) -> tuple[float, float]:
 
 
 @exact
-def wish_of_walker(w: Walkers, i: int, walls: Walls) -> tuple[float, float]:
-    """Velocity along the route; marks arrival and loss of sight."""
+def wish_of_walker(w: Walkers, i: int, walls: Walls, detours: Walls) -> tuple[float, float]:
+    """Velocity along the route; marks arrival and loss of sight. Corners are cut only clear of the detours."""
     x, y = w.place[i, 0], w.place[i, 1]
     last = w.way_count[i] - 1
     while w.way_at[i] < last:
         at = w.way_at[i]
         near = np.hypot(w.way[i, at, 0] - x, w.way[i, at, 1] - y)
-        onward = sight_clear(x, y, w.way[i, at + 1, 0], w.way[i, at + 1, 1], walls, 0.3)
+        onward = sight_clear(x, y, w.way[i, at + 1, 0], w.way[i, at + 1, 1], detours, 0.3)
         if near > 0.35 and not (near < 3.0 and onward):
             break
         w.way_at[i] += 1
@@ -329,6 +329,10 @@ def wish_of_walker(w: Walkers, i: int, walls: Walls) -> tuple[float, float]:
         w.lost[i] += 1
     if d < 1e-6:
         return 0.0, 0.0
+    if w.stuck[i] > 6:  # face to face: try past on the right, later on the left
+        aside = 0.7 if (w.stuck[i] // 25) % 2 else -0.7
+        dx, dy = dx - aside * dy, dy + aside * dx
+        d *= np.sqrt(1.0 + aside * aside)
     return speed * dx / d, speed * dy / d
 
 
@@ -336,7 +340,7 @@ def wish_of_walker(w: Walkers, i: int, walls: Walls) -> tuple[float, float]:
 def dodge(x: float, y: float, vx: float, vy: float, reach: float) -> tuple[float, float]:
     """Force from one neighbour at (x, y) with relative velocity (vx, vy) = mine - theirs; reach: sum of radii."""
     d2 = x * x + y * y
-    near = reach + 0.12
+    near = reach + 0.08
     if d2 < near * near:  # too close already: straight apart
         d = max(np.sqrt(d2), 1e-3)
         push = 7.0 * (near - d) / near + 0.5
@@ -386,7 +390,7 @@ def forces(
                 same = w.company[i] >= 0 and w.company[i] == w.company[j]
                 if same and d2 > 0.36:
                     continue
-                px, py = dodge(dx, dy, vx - w.velocity[j, 0], vy - w.velocity[j, 1], 0.52 if same else 0.62)
+                px, py = dodge(dx, dy, vx - w.velocity[j, 0], vy - w.velocity[j, 1], 0.50 if same else 0.56)
                 weight = 1.0 if dx * hx + dy * hy > 0.0 else 0.35  # seldom for what is behind
                 fx += weight * px
                 fy += weight * py
@@ -481,12 +485,13 @@ def push_apart(
 
 @exact
 def step(
-    w: Walkers, walls: Walls, rings: Array, low: Array, shape: Array, dt: float,
+    w: Walkers, walls: Walls, detours: Walls, rings: Array, low: Array, shape: Array, dt: float,
     cells: Array, order: Array, starts: Array, fresh: Array, narrow: Array,
 ) -> None:  # fmt: skip
     """One step of everybody.
 
     Args:
+        detours: the walls, and what people walk around though they could squeeze through: queues.
         rings: (R, 4) circles of talkers that others walk around: x, y, radius, company.
         low, shape: corner (2,) of the grid in the world, and its cells (2,) int64.
         cells, order (C,), starts (cells + 1,) int64, fresh (C, 2), narrow (C,) bool: scratch.
@@ -503,7 +508,7 @@ def step(
         if w.leader[i] >= 0:
             wx, wy = wish_of_follower(w, i, walls)
         else:
-            wx, wy = wish_of_walker(w, i, walls)
+            wx, wy = wish_of_walker(w, i, walls, detours)
         fx, fy = forces(w, i, rings, walls, low, order, starts, shape)
         ax, ay = (wx - w.velocity[i, 0]) / RELAX_S + fx, (wy - w.velocity[i, 1]) / RELAX_S + fy
         # what the forces ask for within the time a step of a foot takes

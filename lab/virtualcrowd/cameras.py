@@ -47,11 +47,11 @@ class _Kind:
 _KINDS = {
     "high": _Kind(
         (16.0, 18.0, 20.0, 22.0), (22.0, 24.0, 27.0, 30.0, 34.0, 38.0), tuple(np.linspace(0.5, 0.95, 10)),
-        tuple(np.linspace(2.0, 34.0, 9)), 25.0, 0.95,
+        tuple(np.linspace(2.0, 34.0, 9)), 25.0, 0.90,
     ),
     "low": _Kind(
         (3.2, 3.8, 4.4, 5.0), (8.0, 10.0, 12.0, 14.0), tuple(np.linspace(0.55, 0.85, 7)),
-        tuple(np.linspace(-4.0, 8.0, 7)), 30.0, 0.70,
+        tuple(np.linspace(-4.0, 8.0, 7)), 30.0, 0.64,
     ),
 }  # fmt: skip
 
@@ -128,9 +128,9 @@ def _candidates(
 
 
 def _places(scene: Scene) -> Float[Array, "M 3"]:
-    """Feet of people all over the scene, every 2.5 m."""
+    """Feet of people all over the scene, every 4 m."""
     low, high = scene.outline_m.min(axis=0), scene.outline_m.max(axis=0)
-    x, y = np.meshgrid(np.arange(low[0] + 1, high[0], 2.5), np.arange(low[1] + 1, high[1], 2.5))
+    x, y = np.meshgrid(np.arange(low[0] + 1, high[0], 4.0), np.arange(low[1] + 1, high[1], 4.0))
     xy = np.stack([x.ravel(), y.ravel()], axis=1)
     edge = np.roll(scene.outline_m, -1, axis=0) - scene.outline_m
     to = xy[:, None] - scene.outline_m

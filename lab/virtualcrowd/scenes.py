@@ -145,7 +145,7 @@ def _plaza(rng: np.random.Generator) -> Scene:
         "north_east": ("north", 15 + j[3]), "north": ("north", j[4]), "north_west": ("north", -15 + j[5]),
         "west": ("west", j[6]),
     }  # fmt: skip
-    layout = _Layout(_chamfered(width, depth, 7.0), Ground(), _gates(width, depth, places, 6.0), rng)
+    layout = _Layout(_chamfered(width, depth, 7.0), Ground(), _gates(width, depth, places, 8.0), rng)
     layout.put("pillar", disc(rng.uniform([-4, -2], [4, 4]), 1.1), PILLAR_HEIGHT_M)
     layout.scatter("kiosk", 5, (3.6, 2.4), KIOSK_HEIGHT_M, 0.2, (-23, 23, -14, 14), 3.5)
     layout.scatter("wall", 3, (5.0, 0.3), WALL_HEIGHT_M, 0.4, (-22, 22, -16, 17))
@@ -163,10 +163,10 @@ def _station(rng: np.random.Generator) -> Scene:
         "east": ("east", -6 + j[3]), "platform_east": ("north", 18 + j[4]), "platform": ("north", j[5]),
         "platform_west": ("north", -18 + j[6]), "west": ("west", -6 + j[7]),
     }  # fmt: skip
-    layout = _Layout(_chamfered(width, depth, 4.0), Ground(), _gates(width, depth, places, 6.0), rng)
+    layout = _Layout(_chamfered(width, depth, 4.0), Ground(), _gates(width, depth, places, 8.0), rng)
     barrier_y = 5.0 + rng.uniform(-1.0, 1.5)
     openings = np.linspace(-21, 21, 5) + rng.uniform(-1.5, 1.5, 5)
-    _barrier(layout, barrier_y, 0.5 * width, openings, rng.uniform(1.7, 2.4, 5))
+    _barrier(layout, barrier_y, 0.5 * width, openings, rng.uniform(2.0, 2.8, 5))
     for y in (-8.0, 13.5):
         for x in np.linspace(-24, 24, 7) + rng.uniform(-0.5, 0.5):
             shape = disc(np.array([x, y]), 0.5, 8)
@@ -198,7 +198,7 @@ def _hillside(rng: np.random.Generator) -> Scene:
         "top_east": ("north", 12 + j[3]), "top_west": ("north", -12 + j[4]), "west": ("west", j[5]),
     }  # fmt: skip
     layout = _Layout(
-        _chamfered(width, depth, 7.0), _folded_ground(rng), _gates(width, depth, places, 6.0), rng
+        _chamfered(width, depth, 7.0), _folded_ground(rng), _gates(width, depth, places, 8.0), rng
     )
     layout.scatter("kiosk", 4, (3.4, 2.4), KIOSK_HEIGHT_M, 0.25, (-22, 22, -14, 14), 3.0)
     layout.scatter("wall", 6, (6.5, 0.35), WALL_HEIGHT_M, 0.3, (-22, 22, -15, 17))
@@ -232,8 +232,8 @@ def _terrace(rng: np.random.Generator) -> Scene:
     j = rng.uniform(-2.0, 2.0, 8)
     places = {
         "south_west": ("south", -12 + j[0]), "south_east": ("south", 12 + j[1]), "east": ("east", -9 + j[2]),
-        "upper_east": ("east", 11.5), "north_east": ("north", 12 + j[4]), "north_west": ("north", -12 + j[5]),
-        "upper_west": ("west", 11.5), "west": ("west", -9 + j[7]),
+        "upper_east": ("east", 12.0), "north_east": ("north", 12 + j[4]), "north_west": ("north", -12 + j[5]),
+        "upper_west": ("west", 12.0), "west": ("west", -9 + j[7]),
     }  # fmt: skip
     upper = np.array([[-FAR_M, edge_y], [FAR_M, edge_y], [FAR_M, FAR_M], [-FAR_M, FAR_M]])
     slope = np.array([0.0, rise / run])
@@ -242,7 +242,7 @@ def _terrace(rng: np.random.Generator) -> Scene:
         foot = np.array([[x - h, edge_y - run], [x + h, edge_y - run], [x + h, edge_y], [x - h, edge_y]])
         planes.append(_plane(slope, -slope[1] * (edge_y - run), foot))
     layout = _Layout(
-        _chamfered(width, depth, 5.0), Ground(tuple(planes)), _gates(width, depth, places, 5.0), rng
+        _chamfered(width, depth, 5.0), Ground(tuple(planes)), _gates(width, depth, places, 6.0), rng
     )
     _edge_walls(layout, edge_y, 0.5 * width, ramps, half, rise, run)
     layout.scatter("kiosk", 2, (3.4, 2.4), KIOSK_HEIGHT_M, 0.15, (-24, 24, -19, -9), 2.4)

@@ -59,17 +59,22 @@ def at_gate(
     depth = GATE_INSET_M + beside[:, 0] - beside[:, 0].min()
     across = beside[:, 1] - 0.5 * (beside[:, 1].min() + beside[:, 1].max())
     span = max(0.5 * (wide - np.ptp(across)) - 0.3, 0.0)
-    for _ in range(4):
-        places = middle + depth[:, None] * inward + (across + rng.uniform(-span, span))[:, None] * left
+    for _ in range(
+        4
+    ):  # people keep to the right: those who come in on one half, those who leave on the other
+        offset = rng.uniform(-span, min(0.0, span - 1.0) if span > 1.0 else -0.3 * span)
+        places = middle + depth[:, None] * inward + (across + offset)[:, None] * left
         if all(live.free(p, 0.75) for p in places):
             return np.asarray(places)
     return None
 
 
 def exit_place(scene: Scene, gate: int, rng: np.random.Generator) -> Float[Array, "2"]:
-    """Somewhere on a gate."""
-    a, b = scene.gates[gate].ends_m
-    return np.asarray(a + rng.uniform(0.15, 0.85) * (b - a))
+    """Somewhere on a gate, to the right of those who leave."""
+    ends, inward = scene.gates[gate].ends_m, gate_inward(scene, gate)
+    left = np.array([-inward[1], inward[0]])
+    half = 0.5 * float(np.linalg.norm(ends[1] - ends[0]))
+    return np.asarray(ends.mean(axis=0) + rng.uniform(0.1, 0.8) * half * left)
 
 
 def distance_to_gate(scene: Scene, gate: Array, places_m: Float[Array, "M 2"]) -> Float[Array, "M"]:

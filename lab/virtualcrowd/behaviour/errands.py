@@ -69,11 +69,13 @@ class Bookings:
     taken: dict[str, set[int]] = field(
         default_factory=lambda: {"wait": set(), "hide": set(), "circle": set()}
     )
+    queues_open: int = 0
+    """The first so many queues of `Places` are in use."""
     queued: list[int] = field(default_factory=list)
     """People in or on the way to each queue."""
 
     def __post_init__(self) -> None:
-        self.queued = [0] * len(self.places.queues)
+        self.queued = [0] * self.queues_open
 
     def book(self, kind: str, rng: np.random.Generator) -> int | None:
         """A free place of that kind, or None."""
@@ -91,31 +93,32 @@ class Bookings:
         if booking is not None:
             self.taken[booking[0]].discard(booking[1])
 
-    def shortest_queue(self, rng: np.random.Generator) -> int | None:
-        """A queue with room, rather one with few people."""
-        room = np.array(
-            [max(q.capacity - n, 0) for q, n in zip(self.places.queues, self.queued, strict=True)], float
+    def popular_queue(self, rng: np.random.Generator) -> int | None:
+        """A queue with room, rather one where others stand already."""
+        room = np.array([q.capacity for q in self.places.queues[: self.queues_open]], int) - np.array(
+            self.queued, int
         )
-        if room.sum() == 0:
+        weight = np.where(room > 0, (0.3 + np.array(self.queued)) ** 1.5, 0.0)
+        if weight.sum() == 0.0:
             return None
-        return int(rng.choice(len(room), p=room / room.sum()))
+        return int(rng.choice(len(weight), p=weight / weight.sum()))
 
 
 def draw_errands(
     kind: str, size: int, gate_in: int, scene: Scene, routes: RouteMap, bookings: Bookings, rng: np.random.Generator
 ) -> list[Errand] | None:  # fmt: skip
     """Errands of a party of that kind; None where the scene has no room for such a party now."""
-    others = [g for g in range(len(scene.gates)) if g != gate_in]
-    leave = Leave(int(others[rng.integers(len(others))]) if others else gate_in)
+    leave = Leave(_far_gate(gate_in, scene, rng))
     places = bookings.places
     if kind == "talker" or (kind in ("group", "family") and rng.random() < 0.25):
         index = bookings.book("circle", rng) if size > 1 else None
         if index is not None:
             seconds = rng.uniform(15.0, 70.0) if kind == "talker" else rng.uniform(6.0, 20.0)
             return [Circle(places.circles_m[index], seconds, ("circle", index)), leave]
-        return None if kind == "talker" else [leave]
+        if kind == "talker":
+            return None
     if kind == "queuer":
-        line = bookings.shortest_queue(rng)
+        line = bookings.popular_queue(rng)
         return None if line is None else [Queue(line), leave]
     if kind == "waiting":
         index = bookings.book("wait", rng)
@@ -140,12 +143,24 @@ def draw_errands(
         if kind == "turner":
             return [Stand(place, rng.uniform(0.4, 1.5)), Leave(gate_in)]
         return [Stand(place, rng.uniform(2.5, 9.0)), leave]
-    return [leave]
+    by = _on_the_way(gate_in, leave.gate, scene, routes, rng, 3.0) if rng.random() < 0.5 else None
+    return [leave] if by is None else [Walk(by), leave]
+
+
+def _far_gate(gate_in: int, scene: Scene, rng: np.random.Generator) -> int:
+    """Another gate, rather one across the scene."""
+    if len(scene.gates) == 1:
+        return gate_in
+    middles = np.array([g.ends_m.mean(axis=0) for g in scene.gates])
+    far = np.linalg.norm(middles - middles[gate_in], axis=1)
+    weight = np.where(np.arange(len(far)) == gate_in, 0.0, np.maximum(far - 18.0, 1.0))
+    return int(rng.choice(len(far), p=weight / weight.sum()))
 
 
 def _on_the_way(
-    gate_in: int, gate_out: int, scene: Scene, routes: RouteMap, rng: np.random.Generator
-) -> Float[Array, "2"] | None:
+    gate_in: int, gate_out: int, scene: Scene, routes: RouteMap, rng: np.random.Generator,
+    spread_m: float = 1.0,
+) -> Float[Array, "2"] | None:  # fmt: skip
     """An open place about half way between two gates."""
     start, goal = (scene.gates[g].ends_m.mean(axis=0) for g in (gate_in, gate_out))
     way = routes.route(start, goal)
@@ -153,7 +168,7 @@ def _on_the_way(
         return None
     for _ in range(20):
         place, _ = along(np.concatenate([start[None], way]), rng.uniform(0.3, 0.7))
-        place = place + rng.normal(0.0, 1.0, 2)
+        place = place + rng.normal(0.0, spread_m, 2)
         if clearance_m(routes.walls, place[None])[0] > 1.0:
             return place
     return None

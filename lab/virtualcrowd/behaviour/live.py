@@ -20,11 +20,11 @@ NOBODY = -1
 class LiveCrowd:
     """Places for `capacity` people, taken and given back as they come and go."""
 
-    def __init__(self, capacity: int, walls: Walls, outline_m: Float[Array, "P 2"]) -> None:
+    def __init__(self, capacity: int, walls: Walls, detours: Walls, outline_m: Float[Array, "P 2"]) -> None:
         c = capacity
         zero = lambda *shape: np.zeros((c, *shape))  # noqa: E731
         index = lambda: np.full(c, NOBODY, np.int64)  # noqa: E731
-        self.walls = walls
+        self.walls, self.detours = walls, detours
         self.w = Walkers(
             alive=np.zeros(c, bool), moving=np.zeros(c, bool), place=zero(2), velocity=zero(2), heading=zero(),
             spin=zero(), way=zero(MAX_WAY, 2), way_at=np.zeros(c, np.int64), way_count=np.zeros(c, np.int64),
@@ -113,6 +113,6 @@ class LiveCrowd:
     def step(self) -> None:
         rings = np.array(list(self.rings.values())).reshape(-1, 4)
         step(
-            self.w, self.walls, rings, self._low, self._shape, DT_S,
+            self.w, self.walls, self.detours, rings, self._low, self._shape, DT_S,
             self._cells, self._order, self._starts, self._fresh, self._narrow,
         )  # fmt: skip

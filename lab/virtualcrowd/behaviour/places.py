@@ -12,12 +12,17 @@ from jaxtyping import Float
 
 from ....kernels.fused.steering import Walls
 from ..scene import Scene
+from ..scenes import box
 from .routes import clearance_m
 
 Array = np.ndarray
 
 QUEUE_SPACING_M = 0.85
 """Between two people in a queue."""
+MOST_IN_QUEUE = 7
+OPENING_M = 6.5
+"""Walls that stand this near to each other leave an opening between them, where nobody stops."""
+OPENING_FREE_M = 4.0
 CIRCLE_ROOM_M = 1.8
 """Free radius about the middle of a circle of talkers."""
 
@@ -35,6 +40,12 @@ class QueueLine:
     def place_m(self, index: int) -> Float[Array, "2"]:
         """Place of the index-th person."""
         return np.asarray(self.head_m + QUEUE_SPACING_M * index * self.away)
+
+    def strip_m(self) -> Float[Array, "4 2"]:
+        """What others walk around: the line at its longest."""
+        long = QUEUE_SPACING_M * (self.capacity - 1) + 0.6
+        middle = self.head_m + (0.5 * long - 0.3) * self.away
+        return box(middle, (long, 0.4), float(np.arctan2(self.away[1], self.away[0])))
 
 
 @dataclass(frozen=True)
@@ -56,12 +67,30 @@ def find_places(scene: Scene, walls: Walls) -> Places:
     """Everything people can go to in a scene."""
     gates = np.array([g.ends_m.mean(axis=0) for g in scene.gates])
     queues = _queues(scene, walls, gates)
+    openings = _openings(scene)
     hides = _hides(scene, walls)
     lines = np.concatenate([np.zeros((0, 2)), *([q.place_m(i) for i in range(q.capacity)] for q in queues)])
     taken = np.concatenate([lines, hides])
     waits, faces = _waits(scene, walls, gates, taken)
+    near = np.array([np.linalg.norm(openings - w, axis=1).min(initial=np.inf) for w in waits])
+    waits, faces = waits[near > OPENING_FREE_M], faces[near > OPENING_FREE_M]
     circles = _circles(scene, walls, gates, np.concatenate([taken, waits]))
+    near = np.array([np.linalg.norm(openings - c, axis=1).min(initial=np.inf) for c in circles])
+    circles = circles[near > OPENING_FREE_M]
     return Places(tuple(queues), hides, waits, faces, circles)
+
+
+def _openings(scene: Scene) -> Float[Array, "K 2"]:
+    """Middles of the gaps between walls."""
+    walls = [o.outline_m for o in scene.obstacles if o.kind == "wall"]
+    found = []
+    for a, one in enumerate(walls):
+        for other in walls[a + 1 :]:
+            gap = np.linalg.norm(one[:, None] - other[None], axis=-1)
+            i, j = np.unravel_index(int(gap.argmin()), gap.shape)
+            if 0.5 < gap[i, j] < OPENING_M:
+                found.append(0.5 * (one[i] + other[j]))
+    return np.array(found).reshape(-1, 2)
 
 
 def _queues(scene: Scene, walls: Walls, gates: Float[Array, "G 2"]) -> list[QueueLine]:
@@ -90,7 +119,7 @@ def _queues(scene: Scene, walls: Walls, gates: Float[Array, "G 2"]) -> list[Queu
                 free &= np.linalg.norm(line[:, None] - places, axis=-1).min(axis=1) > 1.8
             run = int(np.argmin(np.append(free, False)))
             if run > best_run:
-                best, best_run = QueueLine(head, away, min(run, 12)), run
+                best, best_run = QueueLine(head, away, min(run, MOST_IN_QUEUE)), run
         if best is not None and best_run >= 3:
             found.append(best)
     return found

@@ -7,6 +7,8 @@ everybody squeezes through the same opening. A query joins start and goal to the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import dijkstra
@@ -27,9 +29,9 @@ STRETCH = 0.3
 """Edges are up to this much longer in a variant."""
 
 
-def walls_of(scene: Scene) -> Walls:
-    """Obstacles and outline as steering reads them."""
-    shapes = [o.outline_m for o in scene.obstacles]
+def walls_of(scene: Scene, more: Sequence[Float[Array, "P 2"]] = ()) -> Walls:
+    """Obstacles (and more shapes to walk around) and outline as steering reads them."""
+    shapes = [*(o.outline_m for o in scene.obstacles), *more]
     most = max((len(s) for s in shapes), default=4)
     corners = np.array([np.concatenate([s, np.repeat(s[-1:], most - len(s), axis=0)]) for s in shapes])
     corners = corners.reshape(-1, most, 2)
@@ -67,8 +69,8 @@ def clearance_m(walls: Walls, places: Float[Array, "M 2"]) -> Float[Array, "M"]:
 class RouteMap:
     """Shortest walks in a scene."""
 
-    def __init__(self, scene: Scene, seed: int) -> None:
-        self.walls = walls_of(scene)
+    def __init__(self, scene: Scene, seed: int, more: Sequence[Float[Array, "P 2"]] = ()) -> None:
+        self.walls = walls_of(scene, more)
         nodes = _nodes(self.walls)
         self.nodes = nodes[clearance_m(self.walls, nodes) > BODY_M] if len(nodes) else nodes
         count = len(self.nodes)

@@ -22,7 +22,7 @@ from .live import NOBODY, STEP_HZ, LiveCrowd
 from .people import Party, Person, draw_party
 from .places import find_places
 from .queues import Line
-from .routes import RouteMap
+from .routes import RouteMap, clearance_m
 
 Array = np.ndarray
 
@@ -30,6 +30,8 @@ EXIT_M = 0.5
 """People are gone this near to their gate."""
 GLANCE_S = (3.0, 8.0)
 """Between two turns of a standing person."""
+QUEUERS_A_LINE = 5.0
+"""One queue is open for so many who want to queue."""
 TALK_GAP_M = 0.85
 """Between neighbours in a circle of talkers."""
 
@@ -44,6 +46,8 @@ class Outing:
 
     number: int
     party: Party
+    kind: str
+    """Of the party at first; those who are done with what they came for just walk."""
     group: int
     """Index of the group; -1 for one person."""
     errands: list[Errand]
@@ -80,11 +84,16 @@ class Simulation:
     def __init__(self, scene: Scene, config: CrowdConfig) -> None:
         self.scene, self.config = scene, config
         self.rng = np.random.default_rng([config.seed, 1])
-        self.routes = RouteMap(scene, config.seed)
-        self.places = find_places(scene, self.routes.walls)
-        self.bookings = Bookings(self.places)
-        self.lines = [Line(i, line) for i, line in enumerate(self.places.queues)]
-        self.live = LiveCrowd(int(1.2 * config.people) + 8, self.routes.walls, scene.outline_m)
+        self.routes_of_queuers = RouteMap(scene, config.seed)
+        walls = self.routes_of_queuers.walls
+        self.places = find_places(scene, walls)
+        wanted = int(np.ceil(config.queuers * config.people / QUEUERS_A_LINE))
+        lines = self.places.queues[: max(wanted, 1)] if config.queuers > 0 else ()
+        self.lines = [Line(i, line) for i, line in enumerate(lines)]
+        self.routes = RouteMap(scene, config.seed, [line.strip_m() for line in lines])
+        """Of everybody else: around the queues."""
+        self.bookings = Bookings(self.places, queues_open=len(lines))
+        self.live = LiveCrowd(int(1.2 * config.people) + 8, walls, self.routes.walls, scene.outline_m)
         self.shares = Shares(config)
         self.people: list[Person] = []
         self.group: list[int] = []
@@ -177,7 +186,7 @@ class Simulation:
         group = NOBODY
         if len(party.members) > 1:
             group, self.groups = self.groups, self.groups + 1
-        outing = Outing(len(self.outings), party, group, errands, int(self.rng.integers(4)))
+        outing = Outing(len(self.outings), party, party.kind, group, errands, int(self.rng.integers(4)))
         for member, place in zip(party.members, places, strict=True):
             k = self.live.add(len(self.people), place, heading, member.speed_mps, group)
             self.people.append(member)
@@ -199,7 +208,7 @@ class Simulation:
             led = outing.slots[0] == k
             outing.slots.remove(k)
             self.live.remove(k)
-            self.shares.present[outing.party.kind] -= 1
+            self.shares.present[outing.kind] -= 1
             if led:  # the others go out on their own, each straight ahead
                 for other in outing.slots:
                     self._go(other, exit_place(self.scene, gate, self.rng), False, outing.variant)
@@ -231,7 +240,11 @@ class Simulation:
 
     def _go(self, k: int, goal: Float[Array, "2"], brakes: bool, variant: int) -> None:
         """Send someone along a route (straight where there is none)."""
-        way = self.routes.route(self.live.w.place[k], goal, variant)
+        queues = isinstance(self.of_slot[k].errands[0], Queue)
+        start = self.live.w.place[k]
+        way = None if queues else self.routes.route(start, goal, variant)
+        if way is None:  # out of a queue, or out of somebody's way
+            way = self.routes_of_queuers.route(start, goal, variant)
         self.live.send(k, goal[None] if way is None else way, brakes)
 
     def _arrived(self) -> None:
@@ -300,13 +313,22 @@ class Simulation:
 
     def _resume(self, outing: Outing) -> None:
         """Go on after standing or talking."""
-        errand = outing.errands.pop(0)
+        errand = outing.errands[0]
         outing.until, outing.gathering = NOBODY, False
         if isinstance(errand, (Stand, Circle)):
             self.bookings.release(errand.booking)
         self.live.rings.pop(outing.group, None)
         for k in outing.slots:
             self.live.rest[k] = int(Activity.STAND)
+        self._done(outing)
+
+    def _done(self, outing: Outing) -> None:
+        """The errand is over; shares count the party among those who walk from now on."""
+        outing.errands.pop(0)
+        if outing.kind != "family":
+            self.shares.present[outing.kind] -= len(outing.slots)
+            outing.kind = "group" if outing.group >= 0 else "solo"
+            self.shares.present[outing.kind] += len(outing.slots)
         self._next(outing)
 
     def _queues(self) -> None:
@@ -316,8 +338,7 @@ class Simulation:
             k = line.leave(self.now, STEP_HZ, self.live, self.rng)
             self.bookings.queued[line.index] -= 1
             outing = self.of_slot[k]
-            outing.errands.pop(0)
-            self._next(outing)
+            self._done(outing)
             w = self.live.w
             first = line.way_out_m(self.rng)
             way = w.way[k, : w.way_count[k]].copy()
@@ -433,15 +454,12 @@ class Simulation:
         centre = centre + self.rng.normal(0.0, 0.8) * left
         beside = np.array(party.beside_m)
         places = centre + beside[:, :1] * ahead + beside[:, 1:] * left
-        if np.any(self._clearance(places) < 0.4) or not all(self.live.free(p, 0.65) for p in places):
+        if np.any(clearance_m(self.routes.walls, places) < 0.4) or not all(
+            self.live.free(p, 0.65) for p in places
+        ):
             return False
         outing = self._enter(party, errands, places, float(np.arctan2(ahead[1], ahead[0])))
         self._next(outing)
         for k in outing.slots:
             self.live.w.velocity[k] = self.live.w.speed[k] * ahead
         return True
-
-    def _clearance(self, places: Float[Array, "K 2"]) -> Float[Array, "K"]:
-        from .routes import clearance_m
-
-        return clearance_m(self.routes.walls, places)
