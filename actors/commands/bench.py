@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
@@ -48,6 +50,49 @@ def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOptio
     from ...lab.bench.wire import run_wire
 
     _finish(run_wire(), json, gate, update)
+
+
+@app.command("suite")
+def suite(
+    smoke: Annotated[bool, typer.Option("--smoke", help="One tiny crowd, without motion capture.")] = False,
+    data: DataOption = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the crowds; else a passing one.")
+    ] = None,
+    paper: Annotated[
+        float | None, typer.Option(min=1.0, help="Also both presets on the first so many seconds (slow).")
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="Page to write the suite's section into.")] = None,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """The standing suite of virtual crowds: accuracy, identity and streaming of the engine as it is."""
+    from ...lab.bench.suite import run_smoke, run_suite, suite_metrics
+    from ...lab.bench.suite_page import section, write_section
+    from ...lab.evaluate.question import Question
+    from ..solver import compile_in_another_process
+    from .targets import check_target
+
+    if docs is not None:
+        check_target(docs, "--docs")
+    compile_in_another_process()
+    with ExitStack() as held:
+        folder = cache or Path(held.enter_context(TemporaryDirectory(prefix="crowdstream-suite-")))
+        if smoke:
+            cases, short, shorter = run_smoke(folder), [], []
+        else:
+            mocap = _mocap(data)
+            cases = run_suite(folder, mocap, progress=note.print)
+            short = shorter = []
+            if paper is not None:
+                short = run_suite(folder, mocap, Question("paper", seconds=paper), progress=note.print)
+                shorter = run_suite(folder, mocap, Question("live", seconds=paper), progress=note.print)
+    if docs is not None:
+        cpu = machine()
+        write_section(docs, section(cases, f"{cpu['cores']} cores, {cpu['cpu']}", short, shorter))
+        note.print(f"written: {docs}")
+    _finish(suite_metrics(cases, "smoke" if smoke else "suite"), json, gate, update)
 
 
 @app.command("all")

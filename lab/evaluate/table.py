@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -12,20 +13,38 @@ from .paper import DATA_DIFFER, PAPER_OCCLUDED, PAPER_ROWS
 
 COLUMNS = (
     ("ppds", "PPDS", 100.0, 1),
-    ("pa_ppds", "PA-PPDS", 100.0, 1),
+    ("pa_ppds", "PA-PP", 100.0, 1),
     ("pcod", "PCOD", 100.0, 1),
-    ("oks", "OKS", 100.0, 1),
     ("mpjpe_mm", "MPJPE", 1.0, 1),
-    ("pa_mpjpe_mm", "PA-MPJPE", 1.0, 1),
+    ("pa_mpjpe_mm", "PA", 1.0, 1),
     ("wa_mpjpe_mm", "WA", 1.0, 1),
     ("w_mpjpe_mm", "W", 1.0, 1),
     ("accel", "ACCEL", 1.0, 1),
 )
 """Key, heading, factor (shares are shown as percent), digits; lengths in mm."""
-CORRECTED_COLUMNS = (
-    *COLUMNS, ("world_mpjpe_mm", "world", 1.0, 1), ("root_mm", "root", 1.0, 1), ("recall", "recall", 100.0, 1),
-    ("precision", "precision", 100.0, 1), ("foot_sliding_mm", "sliding", 1.0, 1),
-)  # fmt: skip
+CORRECTED_ROWS = (
+    ("recall", "recall, %", 100.0, 1),
+    ("precision", "precision, %", 100.0, 1),
+    ("ppds", "PPDS, %", 100.0, 1),
+    ("pa_ppds", "PA-PPDS, %", 100.0, 1),
+    ("pcod", "PCOD (3 classes), %", 100.0, 1),
+    ("oks", "OKS, visible keypoints, %", 100.0, 1),
+    ("mpjpe_mm", "MPJPE, mm", 1.0, 1),
+    ("pa_mpjpe_mm", "PA-MPJPE, mm", 1.0, 1),
+    ("wa_mpjpe_mm", "WA-MPJPE, 100 frames, world, mm", 1.0, 1),
+    ("w_mpjpe_mm", "W-MPJPE, 100 frames, world, mm", 1.0, 1),
+    ("world_mpjpe_mm", "joints in the world, mm", 1.0, 1),
+    ("root_mm", "root in the world, mm", 1.0, 1),
+    ("ground_m", "ground point, m", 1.0, 3),
+    ("rte_percent", "RTE, %", 1.0, 2),
+    ("accel", "ACCEL, mm/frame2", 1.0, 2),
+    ("jitter", "jitter, 10 m/s3", 1.0, 2),
+    ("jitter_true", "jitter of the truth, 10 m/s3", 1.0, 2),
+    ("foot_sliding_mm", "foot sliding, mm", 1.0, 1),
+)
+"""Key, words, factor, digits."""
+_NAME_WIDTH = 22
+"""What eight columns of numbers leave of a terminal of 80."""
 
 Numbers = Mapping[str, Any]
 Columns = Sequence[tuple[str, str, float, int]]
@@ -38,13 +57,13 @@ def print_tables(results: Mapping[str, Any], console: Console) -> None:
         console.print(_profile("author profile", {"crowdstream": results["author"]}, PAPER_ROWS, COLUMNS))
         console.print(
             _profile("author profile, occluded people", {"crowdstream": hidden.get("author") or {}},
-                     PAPER_OCCLUDED, COLUMNS)
+                     PAPER_OCCLUDED, COLUMNS[3:5])
         )  # fmt: skip
         console.print(DATA_DIFFER, style="italic", soft_wrap=True)
         ours = {"all": results["corrected"], "occluded": hidden.get("corrected") or {}}
         if results.get("corrected_aligned"):
             ours["all, world aligned"] = results["corrected_aligned"]
-        console.print(_profile("corrected profile", ours, {}, CORRECTED_COLUMNS))
+        console.print(_corrected(ours))
     console.print(_pairs("identity", _identity(results.get("identity") or {})))
     if results.get("streaming"):
         console.print(_pairs("streaming", _streaming(results["streaming"])))
@@ -62,21 +81,29 @@ def cell(value: Any, factor: float = 1.0, digits: int = 1) -> str:
 def _profile(
     title: str, ours: Mapping[str, Numbers], others: Mapping[str, Numbers], columns: Columns
 ) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True, max_width=_NAME_WIDTH, overflow="ellipsis")
     for _, heading, _, _ in columns:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True, min_width=max(len(heading), 5))
     for name, row in ours.items():
         table.add_row(name, *(cell(row.get(key), by, n) for key, _, by, n in columns), style="bold")
-    if others:
-        table.add_section()
     for name, row in others.items():
         table.add_row(name, *(cell(row.get(key), by, n) for key, _, by, n in columns))
     return table
 
 
+def _corrected(ours: Mapping[str, Numbers]) -> Table:
+    table = Table(title="corrected profile", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in ours:
+        table.add_column(name, justify="right", no_wrap=True)
+    for key, words, by, digits in CORRECTED_ROWS:
+        table.add_row(words, *(cell(row.get(key), by, digits) for row in ours.values()))
+    return table
+
+
 def _pairs(title: str, rows: Mapping[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=title, title_justify="left", show_header=False, box=SIMPLE_HEAD, pad_edge=False)
     for name, value in rows.items():
         table.add_row(name, value)
     return table
@@ -99,8 +126,8 @@ def _streaming(streaming: Numbers) -> dict[str, str]:
     out = {}
     for delay, at in (streaming.get("at_delay") or {}).items():
         out[f"after {delay}"] = (
-            f"known {cell(at.get('coverage'), 100)} %  with body {cell(at.get('coverage_bodies'), 100)} %  "
-            f"ground {cell(at.get('ground_mm'), 1, 0)} mm  MPJPE {cell(at.get('mpjpe_mm'))} mm"
+            f"known {cell(at.get('coverage'), 100, 0)} %  body {cell(at.get('coverage_bodies'), 100, 0)} %  "
+            f"ground {cell(at.get('ground_mm'), 1, 0)} mm  MPJPE {cell(at.get('mpjpe_mm'), 1, 0)} mm"
         )
     for tier, lag in (streaming.get("latency_ms") or {}).items():
         out[f"latency of {tier}"] = "  ".join(f"{name} {cell(value, 1, 0)} ms" for name, value in lag.items())
