@@ -65,5 +65,5 @@ def _bones(
     world, joints = chain.rotmats_world.numpy(), chain.joints_m.numpy()
     shift = joints - np.einsum("njCc,njc->njC", world, joints_rest_m)
     bones = np.concatenate([world, shift[..., None]], axis=-1)
-    turns = (local[:, 1:] - np.eye(3)).reshape(len(rows), -1)
+    turns = (local[:, 1:] - np.eye(3)).reshape(len(rows), 9 * (local.shape[1] - 1))
     return Moment(rows=rows, bones=bones.astype(np.float32), turns=turns.astype(np.float32))
