@@ -1,8 +1,8 @@
 """The report of an evaluation that a person reads: one HTML file, nothing fetched, every text escaped.
 
 `write_report(path, results)` takes the JSON of `crowdstream evaluate --json`, with or without the optional parts.
-Any part that is missing is left out of the page; a number that is None or not finite is shown as a dash. Keys
-that are not known here are shown by their own name, so that a new metric never disappears.
+Any part that is missing is left out of the page; a number that is None or not finite is shown as a dash. Keys and
+whole parts that are not known here are shown by their own name, so that a new metric never disappears.
 
     {
       "about": {                                   optional
@@ -17,10 +17,12 @@ that are not known here are shown by their own name, so that a new metric never 
                     "mpjpe_mm": ..., "pa_mpjpe_mm": ..., "wa_mpjpe_mm": ..., "w_mpjpe_mm": ..., "accel": ...},
       "corrected": {"mpjpe_mm": ..., ...},         placement scores are shares 0..1 (shown as percent)
       "occluded":  {"author": {...}, "corrected": {...}},
+      "corrected_aligned": {...},                  optional: the same after the world was aligned as a whole
       "rows":      {"without motion prior": {"author": {...}, "corrected": {...}, "occluded": {...}}, ...},
                                                    optional: more rows of ours, e.g. ablations
       "identity":  {"idf1": 0.95, "mota": 0.9, "hota": 0.7, "switches": 0, ...,
-                    "ground": {the same, matched on the ground}},      `kernels.metrics.identity.*.as_dict()`
+                    "ground": {the same, matched on the ground},
+                    "live": {...}},                further tables of the same kind; `IdentityScores.as_dict()`
       "streaming": {"latency_ms": {"live": {"p50": ..., "p95": ..., "p99": ...}, ...}, ...},
                                                    numbers, or tables one level deep: `StreamingScores.as_dict()`
       "speed":     {"person_frames_per_s": ..., ...},
@@ -39,36 +41,36 @@ that are not known here are shown by their own name, so that a new metric never 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from .metric_names import name_of, plain
 from .page_style import STYLE
+from .page_tables import (
+    Numbers,
+    cell,
+    folded,
+    is_number,
+    list_table,
+    nested_tables,
+    rows_table,
+    sheet,
+    short_sheet,
+)
 from .paper import DATA_DIFFER, PAPER_METRICS, PAPER_OCCLUDED, PAPER_ROWS, PAPER_SPEED
 from .plots import bar_chart, histogram, line_chart, plan, step_chart
 
-Numbers = Mapping[str, Any]
-
 OUR_ROW = "crowdstream, this run"
-SHARES = frozenset(
+_KNOWN = frozenset(
     {
-        "ppds", "pa_ppds", "pcod", "pcod_3c", "oks", "oks_vis", "ss", "rp", "score", "pcdr", "pck",
-        "precision", "recall", "f1",
-        "idf1", "idp", "idr", "mota", "hota", "deta", "assa", "loca", "motp", "coverage", "coverage_bodies", "placed",
-        "revised", "infilled", "interpolated", "guided", "observed", "dropped",
+        "about", "author", "corrected", "corrected_aligned", "occluded", "rows", "identity", "streaming", "speed",
+        "plots", "run", "absent",
     }
 )  # fmt: skip
-"""Metrics kept as shares 0..1 and shown as percent."""
-LABELS = {
-    "ppds": "PPDS", "pa_ppds": "PA-PPDS", "ss": "SS", "pcod": "PCOD", "oks": "OKS", "rp": "RP", "score": "score",
-    "mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "PA-MPJPE", "wa_mpjpe_mm": "WA-MPJPE", "w_mpjpe_mm": "W-MPJPE",
-    "accel": "ACCEL", "idf1": "IDF1", "idp": "IDP", "idr": "IDR", "mota": "MOTA", "motp": "MOTP", "hota": "HOTA",
-    "deta": "DetA", "assa": "AssA", "loca": "LocA", "root_mm": "root", "ground_mm": "ground point",
-    "person_frames_per_s": "person-frames a second",
-}  # fmt: skip
-_UNITS = {"_mm": "mm", "_ms": "ms", "_m": "m", "_s": "s", "_px": "px"}
+"""Parts with a place of their own; `run` and `absent` are told in `about`."""
+_OCCLUDED_COLUMNS = ("mpjpe_mm", "pa_mpjpe_mm")
 
 
 def write_report(path: Path, results: Mapping[str, Any]) -> None:
@@ -93,6 +95,7 @@ def report_page(results: Mapping[str, Any]) -> str:
         _streaming(results),
         _where(results.get("plots") or {}),
         _speed(results.get("speed") or {}),
+        _rest(results),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -109,8 +112,8 @@ def report_page(results: Mapping[str, Any]) -> str:
 def _header(title: str, about: Numbers) -> str:
     lines = {key: about[key] for key in ("date", "machine", "version") if about.get(key)}
     lines |= dict(about.get("facts") or {})
-    facts = "".join(f"<dt>{escape(str(k))}</dt><dd>{_cell(v)}</dd>" for k, v in lines.items())
-    notes = "".join(f"<li>{escape(str(n))}</li>" for n in about.get("notes") or [])
+    facts = "".join(f"<div><dt>{escape(plain(k))}</dt><dd>{cell('', v)}</dd></div>" for k, v in lines.items())
+    notes = "".join(f"<li>{escape(str(n))}</li>" for n in about.get("notes") or [] if n != DATA_DIFFER)
     return (
         f'<h1>{escape(title)}</h1><p class="lead">Crowd reconstruction against exact truth, by crowdstream.</p>'
         + (f'<dl class="facts">{facts}</dl>' if facts else "")
@@ -121,64 +124,79 @@ def _header(title: str, about: Numbers) -> str:
 def _headline(results: Mapping[str, Any]) -> str:
     """The few figures that are asked for first, each with the profile it belongs to."""
     chosen = [
-        ("corrected", "mpjpe_mm", "MPJPE, corrected"),
-        ("author", "mpjpe_mm", "MPJPE, author"),
         ("author", "pa_ppds", "PA-PPDS, author"),
+        ("author", "mpjpe_mm", "MPJPE, author"),
+        ("author", "pa_mpjpe_mm", "PA-MPJPE, author"),
+        ("corrected", "ground_m", "on the ground, corrected"),
         ("identity", "idf1", "IDF1"),
         ("identity", "mota", "MOTA"),
         ("speed", "person_frames_per_s", "person-frames a second"),
     ]
     boxes = [
-        f'<div class="figure"><b>{_value(key, results[part][key])}</b><span>{escape(label)}</span></div>'
+        f'<div class="figure"><b>{cell(key, results[part][key])}</b><span>{escape(label)}</span></div>'
         for part, key, label in chosen
-        if _is_number((results.get(part) or {}).get(key))
+        if is_number((results.get(part) or {}).get(key))
     ]
     return f'<div class="figures">{"".join(boxes)}</div>' if boxes else ""
 
 
 def _accuracy(results: Mapping[str, Any]) -> str:
     out = []
-    for profile, heading, words, papers in (
-        ("author", "Profile author", _AUTHOR_WORDS, PAPER_ROWS),
-        ("corrected", "Profile corrected", _CORRECTED_WORDS, {}),
-    ):
-        ours = _our_rows(results, lambda row, p=profile: row.get(p))  # type: ignore[misc]
-        if ours:
-            out.append(f'<h3>{heading}</h3><p class="note">{words}</p>{_table(ours, papers)}')
-            if papers:
-                out.append(f'<p class="note">{escape(DATA_DIFFER)}</p>')
+    if author := _our_rows(results, lambda row: row.get("author")):
+        columns = [m for m in PAPER_METRICS if any(m in row for row in author.values())]
+        further = {name: {k: v for k, v in row.items() if k not in columns} for name, row in author.items()}
+        out.append(f'<h3>Profile author</h3><p class="note">{_AUTHOR_WORDS}</p>')
+        out.append(rows_table(author, PAPER_ROWS, columns) + _note(DATA_DIFFER))
+        if any(further.values()):
+            out.append(folded("Further figures of this profile", sheet(further, "author")))
+    if corrected := _our_rows(results, lambda row: row.get("corrected")):
+        if results.get("corrected_aligned"):
+            corrected["this run, world aligned as a whole"] = results["corrected_aligned"]
+        out.append(f'<h3>Profile corrected</h3><p class="note">{_CORRECTED_WORDS}</p>')
+        out.append(short_sheet(corrected, "corrected"))
     return "<h2>Accuracy, everybody</h2>" + "".join(out) if out else ""
 
 
 def _occluded(results: Mapping[str, Any]) -> str:
     out = []
-    for profile, papers in (("author", PAPER_OCCLUDED), ("corrected", {})):
-        ours = _our_rows(results, lambda row, p=profile: (row.get("occluded") or {}).get(p))  # type: ignore[misc]
-        if ours:
-            out.append(f"<h3>Profile {profile}</h3>{_table(ours, papers)}")
-    if not out:
-        return ""
-    note = f'<p class="note">{escape(DATA_DIFFER)}</p>'
-    return "<h2>Accuracy, occluded people</h2>" + "".join(out) + note
+    if author := _our_rows(results, lambda row: (row.get("occluded") or {}).get("author")):
+        held = dict.fromkeys(k for row in author.values() for k in row)
+        columns = [m for m in (*_OCCLUDED_COLUMNS, *PAPER_METRICS) if m in held]
+        out.append(
+            f"<h3>Profile author</h3>{rows_table(author, PAPER_OCCLUDED, list(dict.fromkeys(columns)))}"
+        )
+        out.append(_note(DATA_DIFFER))
+    if corrected := _our_rows(results, lambda row: (row.get("occluded") or {}).get("corrected")):
+        out.append(f"<h3>Profile corrected</h3>{short_sheet(corrected, 'corrected')}")
+    return "<h2>Accuracy, occluded people</h2>" + "".join(out) if out else ""
 
 
 def _identity(identity: Numbers) -> str:
     if not identity:
         return ""
-    in_picture = {k: v for k, v in identity.items() if not isinstance(v, Mapping)}
-    rows: dict[str, Numbers] = {"in the picture (IoU 0.5)": in_picture} if in_picture else {}
-    rows |= {_NAMES.get(k, k): v for k, v in identity.items() if isinstance(v, Mapping)}
-    return (
-        '<h2>Identity</h2><p class="note">CLEAR, identity and HOTA scores as the MOT challenges compute them; hidden '
-        "people are neither misses nor false alarms.</p>" + _table(rows, {})
-    )
+    rows = _identity_rows("", identity)
+    columns = list(dict.fromkeys(k for row in rows.values() for k in row))
+    return f'<h2>Identity</h2><p class="note">{_IDENTITY_WORDS}</p>{rows_table(rows, {}, columns)}'
+
+
+def _identity_rows(before: str, identity: Numbers) -> dict[str, Numbers]:
+    """The table and those within it, each under its own words: live, on the ground, ..."""
+    flat = {k: v for k, v in identity.items() if not isinstance(v, Mapping)}
+    out: dict[str, Numbers] = {f"{before}in the picture (IoU 0.5)": flat} if flat else {}
+    for key, value in identity.items():
+        if isinstance(value, Mapping) and key == "ground":
+            out[f"{before}on the ground (within 1 m)"] = value
+        elif isinstance(value, Mapping):
+            out |= _identity_rows(f"{before}{plain(key)}, ", value)
+    return out
 
 
 def _streaming(results: Mapping[str, Any]) -> str:
     streaming: Numbers = results.get("streaming") or {}
     plots: Numbers = results.get("plots") or {}
     drawings = _latency_plots(plots.get("error_by_latency") or {})
-    if revisions := plots.get("revision_mm"):
+    revisions: Numbers = plots.get("revision_mm") or {}
+    if len(revisions.get("counts") or []):
         drawings.append(
             histogram(
                 revisions["edges"], revisions["counts"], title="How far joints move from one version to the next",
@@ -187,44 +205,31 @@ def _streaming(results: Mapping[str, Any]) -> str:
         )  # fmt: skip
     if not streaming and not drawings:
         return ""
-    flat = {k: v for k, v in streaming.items() if not isinstance(v, Mapping)}
-    tables = _table({OUR_ROW: flat}, {}) if flat else ""
-    for name, group in streaming.items():
-        if isinstance(group, Mapping) and group:
-            nested = all(isinstance(v, Mapping) for v in group.values())
-            rows = group if nested else {OUR_ROW: group}
-            tables += f"<h3>{escape(_NAMES.get(name, _plain(name)))}</h3>{_table(rows, {})}"
-    return f'<h2>Streaming</h2><p class="note">{_STREAMING_WORDS}</p>{_figures(drawings)}{tables}'
+    return (
+        f'<h2>Streaming</h2><p class="note">{_STREAMING_WORDS}</p>{_figures(drawings)}'
+        f'<div class="side"><div><h3>In the end</h3>{list_table(streaming)}</div>'
+        f"<div>{nested_tables(streaming, _TITLES)}</div></div>"
+    )
 
 
 def _latency_plots(curve: Numbers) -> list[str]:
     if not curve:
         return []
-    t_ms = [float(t) for t in curve["t_ms"]]
-    series = {k: v for k, v in curve.items() if k != "t_ms"}
-    errors = {_label(k): v for k, v in series.items() if k.endswith("_mm")}
+    t_s = [float(t) / 1e3 for t in curve["t_ms"]]
+    errors = {name_of(k): v for k, v in curve.items() if k.endswith("_mm")}
     shares = {
-        _NAMES.get(k, _plain(k)): [_percent(s) for s in v] for k, v in series.items() if not k.endswith("_mm")
+        name_of(k): [_percent(s) for s in v]
+        for k, v in curve.items()
+        if k != "t_ms" and not k.endswith("_mm")
     }
-    x_label, out = "time after capture, s", []
-    t_s = [t / 1e3 for t in t_ms]
+    x_label, out = "time after capture, s (logarithmic)", []
     if errors:
-        out.append(
-            line_chart(
-                t_s, errors, title="Error of the newest version", x_label=x_label, y_label="mm", log_x=True
-            )
-        )
+        title = "Error of the newest version"
+        out.append(line_chart(t_s, errors, title=title, x_label=x_label, y_label="mm", log_x=True))
     if shares:
+        title = "Share of true person-frames held"
         out.append(
-            line_chart(
-                t_s,
-                shares,
-                title="Share of true person-frames",
-                x_label=x_label,
-                y_label="%",
-                log_x=True,
-                y_max=100.0,
-            )
+            line_chart(t_s, shares, title=title, x_label=x_label, y_label="%", log_x=True, y_max=100.0)
         )
     return out
 
@@ -233,77 +238,77 @@ def _where(plots: Numbers) -> str:
     """Errors by distance, occlusion, joint and time, and the paths."""
     drawings = []
     for key, edges, title, x_label in (
-        ("error_by_distance", "edges_m", "Error by distance from the camera", "distance, m"),
+        (
+            "error_by_distance",
+            "edges_m",
+            "Error by distance from the camera",
+            "distance, m (last step: and beyond)",
+        ),
         ("error_by_occlusion", "edges", "Error by how much is seen", "share of the body that is seen"),
     ):
         if part := plots.get(key):
-            series = {_label(k): v for k, v in part.items() if k not in (edges, "count")}
+            series = {name_of(k): v for k, v in part.items() if k not in (edges, "count")}
             drawings.append(
                 step_chart(
-                    part[edges], series, title=title, x_label=x_label, y_label="mm", counts=part.get("count")
+                    _last_cut(part[edges]),
+                    series,
+                    title=title,
+                    x_label=x_label,
+                    y_label="mm",
+                    counts=part.get("count"),
                 )
             )
     if part := plots.get("error_over_time"):
-        series = {_label(k): v for k, v in part.items() if k.endswith("_mm")}
+        series = {name_of(k): v for k, v in part.items() if k.endswith("_mm")}
         drawings.append(
             line_chart(part["t_s"], series, title="Error over time", x_label="time, s", y_label="mm")
         )
     if joints := plots.get("per_joint_mm"):
         drawings.append(
-            bar_chart({_plain(k): v for k, v in joints.items()}, title="Error of each joint", unit="mm")
+            bar_chart({plain(k): v for k, v in joints.items()}, title="Error of each joint", unit="mm")
         )
     if paths := plots.get("paths"):
         drawings.append(plan(paths.get("true") or [], paths.get("found") or [], title="Paths from above"))
     return "<h2>Where the error is</h2>" + _figures(drawings) if drawings else ""
 
 
+def _last_cut(edges: Sequence[float]) -> list[float]:
+    """The edges with a last step that reaches very far drawn as wide as the one before."""
+    out = list(edges)
+    if len(out) > 2 and out[-1] - out[-2] > 3 * (out[-2] - out[-3]):
+        out[-1] = 2 * out[-2] - out[-3]
+    return out
+
+
 def _speed(speed: Numbers) -> str:
     if not speed:
         return ""
     paper = "; ".join(f"{name} {rate} ({what})" for name, (rate, what) in PAPER_SPEED.items())
-    rows = "".join(
-        f"<tr><td>{escape(_label(k) if not isinstance(v, str) else _plain(k))}</td>"
-        + (f'<td class="text">{escape(v)}</td>' if isinstance(v, str) else f"<td>{_value(k, v)}</td>")
-        + "</tr>"
-        for k, v in speed.items()
-        if not isinstance(v, Mapping)
-    )
-    nested = "".join(
-        f"<h3>{escape(_plain(k))}</h3>{_table({OUR_ROW: v}, {})}"
-        for k, v in speed.items()
-        if isinstance(v, Mapping)
-    )
-    return (
-        f'<h2>Speed</h2><div class="scroll"><table>{rows}</table></div>{nested}'
-        f'<p class="note">For the scale of it, person-frames a second in the paper: {escape(paper)}.</p>'
+    return f"<h2>Speed</h2>{list_table(speed)}{nested_tables(speed, {})}" + _note(
+        f"For the scale of it, person-frames a second in the paper: {paper}."
     )
 
 
-# --- tables and values ------------------------------------------------------------------------------------
+def _rest(results: Mapping[str, Any]) -> str:
+    """Whatever else the results hold."""
+    out = []
+    for key, value in results.items():
+        if key not in _KNOWN and isinstance(value, Mapping) and value:
+            out.append(
+                f"<div><h3>{escape(plain(key))}</h3>{list_table(value)}{nested_tables(value, {})}</div>"
+            )
+    return f'<h2>Further figures</h2><div class="side">{"".join(out)}</div>' if out else ""
 
 
-def _our_rows(results: Mapping[str, Any], pick: Any) -> dict[str, Numbers]:
+# --- small parts ------------------------------------------------------------------------------------------
+
+
+def _our_rows(
+    results: Mapping[str, Any], pick: Callable[[Mapping[str, Any]], Numbers | None]
+) -> dict[str, Numbers]:
     """This run and its variants, those of them that have the part asked for."""
     rows = {OUR_ROW: pick(results)} | {k: pick(v) for k, v in (results.get("rows") or {}).items()}
     return {k: v for k, v in rows.items() if v}
-
-
-def _table(ours: Mapping[str, Numbers], others: Mapping[str, Numbers]) -> str:
-    """Our rows above others'; columns are all the metrics of ours, those of the paper first."""
-    columns = _columns(ours.values(), others)
-    head = "".join(f"<th>{escape(_label(c))}{_unit_words(c)}</th>" for c in columns)
-    lines = [
-        f"<tr{style}><td>{escape(str(name))}</td>{''.join(f'<td>{_bare(c, row.get(c))}</td>' for c in columns)}</tr>"
-        for style, rows in ((' class="ours"' if others else "", ours), ("", others))
-        for name, row in rows.items()
-    ]
-    return f'<div class="scroll"><table><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
-
-
-def _columns(ours: Iterable[Numbers], others: Mapping[str, Numbers]) -> list[str]:
-    held = [k for row in ours for k, v in row.items() if not isinstance(v, Mapping)]
-    first = [m for m in PAPER_METRICS if m in held] if others else []
-    return list(dict.fromkeys([*first, *held]))
 
 
 def _figures(drawings: Sequence[str]) -> str:
@@ -312,62 +317,12 @@ def _figures(drawings: Sequence[str]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
-    return _value("", value) if _is_number(value) else escape(str(value))
-
-
-def _value(key: str, value: Any) -> str:
-    """A number with its unit."""
-    text = _bare(key, value)
-    unit = _unit(key)
-    return f"{text} {unit}" if unit and _is_number(value) else text
-
-
-def _bare(key: str, value: Any) -> str:
-    """A number without its unit; a dash for none."""
-    if isinstance(value, str):
-        return escape(value)
-    if not _is_number(value):
-        return "&ndash;"
-    if key in SHARES:
-        return f"{100 * value:.1f}"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
-
-
-def _unit(key: str) -> str:
-    if key in SHARES:
-        return "%"
-    return next(
-        (unit for end, unit in _UNITS.items() if key.endswith(end) and not key.endswith("_per_s")), ""
-    )
-
-
-def _unit_words(key: str) -> str:
-    unit = _unit(key)
-    return f", {unit}" if unit else ""
-
-
-def _label(key: str) -> str:
-    if key in LABELS:
-        return LABELS[key]
-    for end in _UNITS:
-        if key.endswith(end) and not key.endswith("_per_s"):
-            return _plain(key[: -len(end)])
-    return _plain(key)
-
-
-def _plain(key: str) -> str:
-    return str(key).replace("_", " ")
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
 
 
 def _percent(value: Any) -> float | None:
-    return 100.0 * value if _is_number(value) else None
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    return 100.0 * value if is_number(value) else None
 
 
 _AUTHOR_WORDS = (
@@ -378,17 +333,18 @@ _CORRECTED_WORDS = (
     "The same questions asked properly: world positions, exact consecutive frames, and completeness reported apart "
     "instead of baked into the millimetres."
 )
+_IDENTITY_WORDS = (
+    "CLEAR, identity and HOTA scores as the MOT challenges compute them. Hidden people are neither misses nor false "
+    "alarms."
+)
 _STREAMING_WORDS = (
     "What a consumer holds at a time after capture: the newest published version of each true person-frame, how far "
     "off it is, and how much of the crowd has one at all. Means are over those that have one, so read error and share "
     "together."
 )
-_NAMES = {
-    "ground": "on the ground (within 1 m)",
+_TITLES = {
+    "at_delay": "What is held after",
     "latency_ms": "Latency of messages, ms",
     "first_ms": "Capture to first version of a person-frame, ms",
     "revisions": "Revisions",
-    "coverage": "any version",
-    "coverage_bodies": "with a body",
-    "placed": "within 0.3 m on the ground",
 }

@@ -19,19 +19,26 @@ h3 { font-size: 1rem; margin: 1.3rem 0 .4rem; }
 p, li { max-width: 62rem; }
 .lead, .note { color: var(--pale); margin: .2rem 0 .8rem; }
 .note { font-size: .9rem; }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; margin: .8rem 0; }
-.facts dt { color: var(--pale); } .facts dd { margin: 0; }
+.facts { columns: 19rem; column-gap: 2.2rem; margin: .8rem 0; max-width: 62rem; }
+.facts div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid;
+  border-bottom: 1px solid var(--line); }
+.facts dt { color: var(--pale); } .facts dd { margin: 0; text-align: right; }
 .figures { display: flex; flex-wrap: wrap; gap: .7rem; margin: 1rem 0; }
 .figure { background: var(--band); border-radius: 8px; padding: .6rem 1rem; min-width: 8.5rem; }
 .figure b { display: block; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .figure span { color: var(--pale); font-size: .85rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .3rem 0 .6rem; }
-th, td { padding: .28rem .8rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
+th, td { padding: .26rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
   }
 th { font-weight: 600; font-size: .86rem; color: var(--pale); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: .4rem; }
-td.text { text-align: left; white-space: normal; }
+td.text { text-align: left; white-space: normal; color: var(--pale); }
+small { font-weight: 400; color: var(--pale); }
+th small { display: block; }
+tr.group td { font-weight: 600; padding-top: .7rem; border-bottom-color: var(--pale); }
+.side { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: flex-start; }
+summary { cursor: pointer; font-weight: 600; margin: 1rem 0 .3rem; }
 tr.ours td { background: var(--ours); font-weight: 600; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.2rem;
   align-items: start; margin: .8rem 0; }

@@ -16,7 +16,7 @@ Values = Sequence[float | None]
 
 WIDTH, HEIGHT = 560, 300
 """Units of the drawing; the page scales it to its column."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 30, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 44, 46
 _COLOURS = 6
 """Classes s0..s5 of the page's style sheet."""
 _PATH_POINTS = 20_000
@@ -238,19 +238,18 @@ def _svg(
     height: int = HEIGHT,
     styles: Sequence[str] | None = None,
 ) -> str:
-    """The whole drawing with its title; the legend stands on the title's line, from the right."""
+    """The whole drawing with its title, and below it, for several series, the legend."""
     out = [
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
-        f'<text class="title" x="{_LEFT if legend else 8}" y="15">{escape(title)}</text>',
+        f'<text class="title" x="8" y="15">{escape(title)}</text>',
         *body,
     ]
-    x = float(WIDTH - _RIGHT)
-    for k in reversed(range(len(legend) if len(legend) > 1 else 0)):
-        style = styles[k] if styles else ("count" if legend[k] == "person-frames" else f"s{k % _COLOURS}")
-        out.append(f'<text class="tick end" x="{x:.1f}" y="15">{escape(legend[k])}</text>')
-        x -= 6.2 * len(legend[k]) + 18
-        out.append(f'<rect class="key {style}" x="{x:.1f}" y="7" width="11" height="8"/>')
-        x -= 8
+    x = float(_LEFT)
+    for k, name in enumerate(legend if len(legend) > 1 else []):
+        style = styles[k] if styles else ("count" if name == "person-frames" else f"s{k % _COLOURS}")
+        out.append(f'<rect class="key {style}" x="{x:.1f}" y="25" width="11" height="8"/>')
+        out.append(f'<text class="tick" x="{x + 15:.1f}" y="33">{escape(name)}</text>')
+        x += 6.0 * len(name) + 34
     return "".join([*out, "</svg>"])
 
 
@@ -264,11 +263,11 @@ def _largest(rows: object) -> float:
 
 
 def _ceiling(value: float) -> float:
-    """The next round number above, so that the highest point has air; 1 for nothing to show."""
+    """The next round number, not below; 1 for nothing to show."""
     if value <= 0:
         return 1.0
     step = _round_step(value / 5)
-    return step * math.ceil(value / step + 1e-9)
+    return step * math.ceil(value / step - 1e-9)
 
 
 def _round_step(rough: float) -> float:
