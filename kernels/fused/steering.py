@@ -30,6 +30,8 @@ HARD_M = 0.50
 """Centres of two people are pushed this far apart."""
 WALL_M = 0.30
 """Centres are kept this far from walls."""
+TOUCH_M = 0.36
+"""Nearer than this to a wall, people walk along it."""
 ANTICIPATION = 1.6
 """k of the energy."""
 HORIZON_S = 3.0
@@ -315,7 +317,7 @@ def wish_of_walker(w: Walkers, i: int, walls: Walls, detours: Walls) -> tuple[fl
     d = np.hypot(dx, dy)
     speed = w.speed[i]
     if w.lag[i] > 0.8:  # companions are behind
-        speed *= max(0.25, 1.0 - 0.45 * (w.lag[i] - 0.8))
+        speed *= max(0.05, 1.0 - 0.45 * (w.lag[i] - 0.8))
     if w.way_at[i] == last:
         if w.brakes[i]:
             speed = min(speed, np.sqrt(1.1 * d), 1.6 * d + 0.06)
@@ -413,6 +415,19 @@ def forces(
 
 
 @exact
+def slide(x: float, y: float, vx: float, vy: float, walls: Walls) -> tuple[float, float]:
+    """A wanted velocity without its part into walls that are right there."""
+    for o in range(len(walls.counts)):
+        gap = walls.reach[o] + TOUCH_M
+        if (x - walls.centres[o, 0]) ** 2 + (y - walls.centres[o, 1]) ** 2 < gap * gap:
+            nx, ny, d = wall_vector(o, x, y, walls)
+            into = vx * nx + vy * ny
+            if d < TOUCH_M and into < 0.0:
+                vx, vy = vx - into * nx, vy - into * ny
+    return vx, vy
+
+
+@exact
 def turn(w: Walkers, i: int, wanted: float, most: float, dt: float) -> float:
     """Turn the body towards a heading; returns how far it is still off, rad."""
     off = (wanted - w.heading[i] + np.pi) % (2 * np.pi) - np.pi
@@ -486,7 +501,7 @@ def push_apart(
 @exact
 def step(
     w: Walkers, walls: Walls, detours: Walls, rings: Array, low: Array, shape: Array, dt: float,
-    cells: Array, order: Array, starts: Array, fresh: Array, narrow: Array,
+    cells: Array, order: Array, starts: Array, fresh: Array, before: Array, narrow: Array, eager: Array,
 ) -> None:  # fmt: skip
     """One step of everybody.
 
@@ -494,7 +509,8 @@ def step(
         detours: the walls, and what people walk around though they could squeeze through: queues.
         rings: (R, 4) circles of talkers that others walk around: x, y, radius, company.
         low, shape: corner (2,) of the grid in the world, and its cells (2,) int64.
-        cells, order (C,), starts (cells + 1,) int64, fresh (C, 2), narrow (C,) bool: scratch.
+        cells, order (C,), starts (cells + 1,) int64, fresh and before (C, 2), narrow and eager
+            (C,) bool: scratch.
     """
     fill_grid(w, low, cells, order, starts, shape)
     keep_formations(w, walls, dt, narrow)
@@ -504,6 +520,7 @@ def step(
         if not w.moving[i]:
             turn(w, i, w.face[i], TURN_RATE_STILL, dt)
             fresh[i] = 0.0
+            eager[i] = False
             continue
         if w.leader[i] >= 0:
             wx, wy = wish_of_follower(w, i, walls)
@@ -512,13 +529,23 @@ def step(
         fx, fy = forces(w, i, rings, walls, low, order, starts, shape)
         ax, ay = (wx - w.velocity[i, 0]) / RELAX_S + fx, (wy - w.velocity[i, 1]) / RELAX_S + fy
         # what the forces ask for within the time a step of a foot takes
-        fresh[i, 0], fresh[i, 1] = walk(w, i, w.velocity[i, 0] + 0.3 * ax, w.velocity[i, 1] + 0.3 * ay, dt)
-        if np.hypot(wx, wy) > 0.3 and np.hypot(fresh[i, 0], fresh[i, 1]) < 0.15:
-            w.stuck[i] += 1
-        elif w.stuck[i] > 0 and np.hypot(fresh[i, 0], fresh[i, 1]) > 0.3:
-            w.stuck[i] -= 1
+        vx, vy = w.velocity[i, 0] + 0.3 * ax, w.velocity[i, 1] + 0.3 * ay
+        vx, vy = slide(w.place[i, 0], w.place[i, 1], vx, vy, walls)
+        fresh[i, 0], fresh[i, 1] = walk(w, i, vx, vy, dt)
+        eager[i] = np.hypot(wx, wy) > 0.3
     for i in range(len(w.alive)):
         if w.alive[i]:
+            before[i] = w.place[i]
             w.velocity[i] = fresh[i]
             w.place[i] += dt * fresh[i]
     push_apart(w, walls, low, order, starts, shape, fresh)
+    for i in range(len(w.alive)):
+        if w.alive[i] and w.moving[i]:
+            dx, dy = (w.place[i, 0] - before[i, 0]) / dt, (w.place[i, 1] - before[i, 1]) / dt
+            w.velocity[i, 0] = 0.5 * (w.velocity[i, 0] + dx)
+            w.velocity[i, 1] = 0.5 * (w.velocity[i, 1] + dy)
+            fast = np.hypot(dx, dy)
+            if eager[i] and fast < 0.15:
+                w.stuck[i] += 1
+            elif w.stuck[i] > 0 and fast > 0.3:
+                w.stuck[i] -= 1

@@ -46,8 +46,8 @@ class _Kind:
 
 _KINDS = {
     "high": _Kind(
-        (16.0, 18.0, 20.0, 22.0), (22.0, 24.0, 27.0, 30.0, 34.0, 38.0), tuple(np.linspace(0.5, 0.95, 10)),
-        tuple(np.linspace(2.0, 34.0, 9)), 25.0, 0.90,
+        (14.0, 16.0, 18.0, 20.0), (24.0, 27.0, 30.0, 33.0, 36.0, 40.0), tuple(np.linspace(0.55, 0.95, 9)),
+        tuple(np.linspace(4.0, 28.0, 9)), 25.0, 0.86,
     ),
     "low": _Kind(
         (3.2, 3.8, 4.4, 5.0), (8.0, 10.0, 12.0, 14.0), tuple(np.linspace(0.55, 0.85, 7)),
@@ -120,10 +120,13 @@ def _candidates(
             continue
         for pitch, focal in product(kind.pitches_deg, kind.focals):
             camera = look(centre, bearing, np.radians(pitch), focal, aspect)
-            inside, tall = _seen(camera, aspect, feet)
+            inside, tall, down = _seen(camera, aspect, feet)
             share = float(inside.mean())
             if share > 0.3:
-                out.append((share, float(np.quantile(tall[inside], 0.2)), camera))
+                # large people, the scene in the middle and over most of the picture's height
+                middle_of = 1.0 - 1.2 * abs(float(down[inside].mean()) - 0.5)
+                filled = min(float(np.ptp(down[inside])) / 0.75, 1.0) ** 0.5
+                out.append((share, float(np.quantile(tall[inside], 0.2)) * middle_of * filled, camera))
     return out
 
 
@@ -140,14 +143,14 @@ def _places(scene: Scene) -> Float[Array, "M 3"]:
 
 def _seen(
     camera: CameraModel, aspect: float, feet: Float[Array, "M 3"]
-) -> tuple[Bool[Array, "M"], Float[Array, "M"]]:
-    """Who is whole in the picture, and how tall there, in picture widths."""
+) -> tuple[Bool[Array, "M"], Float[Array, "M"], Float[Array, "M"]]:
+    """Who is whole in the picture, how tall there in picture widths, and how far down in picture heights."""
     lower, upper = camera.project(feet), camera.project(feet + np.array([0.0, 0.0, PERSON_M]))
     inside = np.ones(len(feet), bool)
     for point in (lower, upper):
         with np.errstate(invalid="ignore"):
             inside &= (point[:, 0] > 0) & (point[:, 0] < 1) & (point[:, 1] > 0) & (point[:, 1] < aspect)
-    return inside, np.linalg.norm(lower - upper, axis=1)
+    return inside, np.linalg.norm(lower - upper, axis=1), lower[:, 1] / aspect
 
 
 def _too_near(scene: Scene, centre: Float[Array, "3"], free_m: float = 6.0) -> bool:

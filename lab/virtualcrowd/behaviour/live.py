@@ -45,7 +45,8 @@ class LiveCrowd:
         self._shape = np.ceil((high - low) / CELL_M).astype(np.int64)
         self._cells, self._order = np.zeros(c, np.int64), np.zeros(c, np.int64)
         self._starts = np.zeros(int(self._shape.prod()) + 1, np.int64)
-        self._fresh, self._narrow = np.zeros((c, 2)), np.zeros(c, bool)
+        self._fresh, self._before = np.zeros((c, 2)), np.zeros((c, 2))
+        self._narrow, self._eager = np.zeros(c, bool), np.zeros(c, bool)
 
     @property
     def count(self) -> int:
@@ -114,5 +115,5 @@ class LiveCrowd:
         rings = np.array(list(self.rings.values())).reshape(-1, 4)
         step(
             self.w, self.walls, self.detours, rings, self._low, self._shape, DT_S,
-            self._cells, self._order, self._starts, self._fresh, self._narrow,
+            self._cells, self._order, self._starts, self._fresh, self._before, self._narrow, self._eager,
         )  # fmt: skip
