@@ -2,5 +2,6 @@
 
 from .animate import animate
 from .library import MotionLibrary
+from .quality import MotionQuality, motion_quality
 
-__all__ = ["MotionLibrary", "animate"]
+__all__ = ["MotionLibrary", "MotionQuality", "animate", "motion_quality"]

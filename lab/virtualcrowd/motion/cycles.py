@@ -1,10 +1,10 @@
 """Walking and running cut into cycles on one clock, so that any of them can be blended with any other.
 
 A cycle runs from one strike of the left heel to the next. Strikes are where the ankle is farthest ahead of the
-pelvis, a walker's toe-offs where the toe is farthest behind it (Zeni et al. 2008), a runner's where the toe has
-risen 5 cm. Time is warped so that they fall on
+pelvis, a walker's toe-offs where the toe is farthest behind it (Zeni et al. 2008) or has risen before, a runner's
+where the toe has risen. Time is warped so that they fall on
 
-    walking   left strikes 0, right toe leaves 0.12, right strikes 0.50, left toe leaves 0.62
+    walking   left strikes 0, right toe leaves 0.10, right strikes 0.50, left toe leaves 0.60
     running   left strikes 0, left toe leaves 0.36, right strikes 0.50, right toe leaves 0.86
 
 and what is left open between end and beginning is spread over the cycle, so that it closes.
@@ -27,12 +27,15 @@ Array = np.ndarray
 
 PHASES = 32
 """Samples a cycle; the first is repeated at the end."""
-WALK_TOE_OFF, RUN_TOE_OFF = 0.62, 0.36
+WALK_TOE_OFF, RUN_TOE_OFF = 0.60, 0.36
 """Phase at which a foot that struck at 0 leaves the ground."""
 WALK_FRAMES, RUN_FRAMES = (22, 50), (15, 28)
 """Length of a cycle at 30 Hz."""
-MIN_RUN_M_S = 1.7
-RISEN_M = 0.05
+STRIKE_DELAY = 1
+"""Frames: when farthest ahead of the pelvis, a foot still goes as fast as the body."""
+MIN_RUN_M_S, MAX_WALK_M_S = 1.7, 2.0
+RISEN_M, WALK_RISEN_M = 0.05, 0.025
+"""A toe joint this far over its lowest has left the ground."""
 MAX_TURN_RAD = 1.2
 """Of the course within one cycle."""
 MAX_GAP_RAD = 0.6
@@ -109,15 +112,18 @@ def cut_cycles(take: Take, clip: int, subject: int) -> GaitCycles | None:
         clip: index of its recording.
         subject: index of its performer.
     """
-    if take.num_frames < RUN_FRAMES[0] + 4:
+    if take.num_frames < RUN_FRAMES[0] + 6:
         return None
-    strikes = [_peaks(take.feet_m[:, side, 0]) for side in (0, 1)]
+    strikes = [_peaks(take.feet_m[:, side, 0]) + STRIKE_DELAY for side in (0, 1)]
     leaves = [_peaks(-take.toes_m[:, side, 0]) for side in (0, 1)]
     found: list[GaitCycles] = []
+    strikes = [s[s < take.num_frames] for s in strikes]
     last_end = -1
     for start, end in zip(strikes[0][:-1], strikes[0][1:], strict=True):
         events = (strikes[1], leaves[0], leaves[1])
-        knots = _walking(int(start), int(end), events) or _running(take, int(start), int(end), strikes[1])
+        knots = _walking(take, int(start), int(end), events) or _running(
+            take, int(start), int(end), strikes[1]
+        )
         cycle = None if knots is None else _cycle(take, *knots, clip, subject)
         if cycle is None:
             continue
@@ -144,21 +150,31 @@ Knots = tuple[list[int], list[float], bool]
 """Frames of a cycle's events, their phases, and whether it runs."""
 
 
-def _walking(start: int, end: int, events: tuple[Int[Array, "M"], ...]) -> Knots | None:
+def _walking(take: Take, start: int, end: int, events: tuple[Int[Array, "M"], ...]) -> Knots | None:
     """The events of a walking cycle; None where they do not fit."""
     span = end - start
     inside = [[int(k) for k in group if start < k < end] for group in events]
     if not WALK_FRAMES[0] <= span <= WALK_FRAMES[1] or any(len(group) != 1 for group in inside):
         return None
     right, left_off, right_off = (group[0] for group in inside)
+    left_off = _rises(take, 0, start + round(0.5 * span), left_off)
+    right_off = _rises(take, 1, start + 1, right_off)
     if not (
         0.40 <= (right - start) / span <= 0.60
-        and 0.54 < (left_off - start) / span < 0.76
-        and 0.03 < (right_off - start) / span < 0.26
+        and 0.50 < (left_off - start) / span < 0.76
+        and 0.02 < (right_off - start) / span < 0.24
     ):
         return None
     phases = [0.0, WALK_TOE_OFF - 0.5, 0.5, WALK_TOE_OFF, 1.0]
     return [start, right_off, right, left_off, end], phases, False
+
+
+def _rises(take: Take, side: int, first: int, last: int) -> int:
+    """The frame in which a toe leaves the ground, `last` at the latest."""
+    toe = take.joints_m[:, TOES[side], 2]
+    floor = np.sort(toe[max(first - 12, 0) : last + 12])[:6].mean()
+    up = np.flatnonzero(toe[first : last + 1] > floor + WALK_RISEN_M)
+    return first + int(up[0]) if len(up) else last
 
 
 def _running(take: Take, start: int, end: int, right_strikes: Int[Array, "M"]) -> Knots | None:
@@ -193,7 +209,13 @@ def _cycle(
     turn = take.course_rad[end] - take.course_rad[start]
     seconds = (end - start) / 30.0
     speed = float(np.linalg.norm(np.diff(take.path_m[part], axis=0), axis=1).sum() / seconds)
-    if abs(turn) > MAX_TURN_RAD or speed < 0.35 or not _ordinary(take, part):
+    if (
+        abs(turn) > MAX_TURN_RAD
+        or speed < 0.35
+        or not running
+        and speed > MAX_WALK_M_S
+        or not _ordinary(take, part)
+    ):
         return None
     at = PchipInterpolator(phases, frames)(np.arange(PHASES + 1) / PHASES)
     course = sample_frames(take.course_rad, at)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
+from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from . import quaternion as qt
 from .skeleton import ANKLES, BODY_TO_WALK, TOES
@@ -24,10 +25,18 @@ Surface = Callable[[Float[Array, "*batch 2"]], Float[Array, "*batch"]]
 
 FLAT_RAD = 0.07
 """A foot that points less than this up or down lies flat."""
-ROLL_LIMITS_RAD = (-1.0, 0.5)
+ROLL_LIMITS_RAD = (-1.1, 0.5)
 """Heel up, toes up."""
+PUSH_OFF = 12
+"""Angles tried for a heel that has to rise further than the gait's own."""
 CLEARANCE_M, STEP_LIFT_M = 0.012, 0.055
 """Height of a swinging sole over the ground at mid-swing: of a gait, and of a step on the spot."""
+PARTED_M = 0.011
+"""A foot that moves is at least this high: soles do not rub."""
+MAX_EARLY_FRAMES = 5
+"""A foot leaves the ground at most so much sooner than the gait has it."""
+MAX_DRIFT_M = 0.03
+"""Per frame: how fast the offset from the gait may leave or come."""
 SLOPE_REACH_M = 0.09
 """Half of the foot's length: over which the ground's slope under a foot is taken."""
 
@@ -45,6 +54,18 @@ class FootShape:
 
 
 @dataclass(frozen=True)
+class Hip:
+    """What a leg hangs on, over T frames."""
+
+    joint_m: Float[Array, "T 3"]
+    reach_m: float
+    """How far the ankle may be."""
+
+    def part(self, span: slice) -> Hip:
+        return Hip(self.joint_m[span], self.reach_m)
+
+
+@dataclass(frozen=True)
 class FootPath:
     """One foot over T frames."""
 
@@ -53,6 +74,8 @@ class FootPath:
     """World axes of the ankle joint."""
     toe_bend_rad: Float[Array, "T"]
     """Turn of the toe joint about the body's left; negative: toes up."""
+    resting: Bool[Array, "T"]
+    """On the ground."""
 
 
 def foot_shape(rest_joints_m: Float[Array, "24 3"], soles_m: Float[Array, "S 3"], side: int) -> FootShape:
@@ -75,6 +98,7 @@ def tread(
     gait_ankle_m: Float[Array, "T 3"],
     gait_axes: Float[Array, "T 3 3"],
     weight: Float[Array, "T"],
+    hip: Hip,
     shape: FootShape,
     surface: Surface,
 ) -> FootPath:
@@ -85,6 +109,7 @@ def tread(
         gait_ankle_m: the ankle where gait and standing put it.
         gait_axes: the same of its world axes.
         weight: of the gait; standing feet lie flat.
+        hip: of the same leg; where it gets too far ahead of a foot, the heel rises.
         shape: of the foot.
         surface: height of the ground.
     """
@@ -92,17 +117,32 @@ def tread(
     ankle, axes = gait_ankle_m.copy(), gait_axes.copy()
     bend = np.zeros(len(ankle))
     spans = [slice(max(p.start, 0), min(p.end + 1, len(ankle))) for p in plants]
-    held = [(p, s) for p, s in zip(plants, spans, strict=True) if s.start < s.stop]
-    for plant, span in held:
-        ankle[span], axes[span], bend[span] = _rest(plant, roll[span], shape, surface)
-    for (_, before), (plant, after) in zip(held[:-1], held[1:], strict=True):
+    held: list[tuple[Plant, slice]] = []
+    for plant, span in zip(plants, spans, strict=True):
+        if span.start < span.stop:
+            rest = _rest(plant, roll[span], hip.part(span), shape, surface)
+            kept = slice(span.start, span.stop - _overstayed(rest[0], hip.part(span)))
+            ankle[kept], axes[kept], bend[kept] = (values[: kept.stop - kept.start] for values in rest)
+            held.append((plant, kept))
+    resting = np.zeros(len(ankle), bool)
+    for _, span in held:
+        resting[span] = True
+    for (_, before), (plant, after) in pairwise(held):
         if after.start - before.stop >= 1:
             lift = STEP_LIFT_M if plant.drawn else CLEARANCE_M
-            _swing(
-                ankle, axes, bend, (gait_ankle_m, gait_axes), (before.stop - 1, after.start), shape, surface, lift,
-                float(weight[before.stop : after.start].mean()),
-            )  # fmt: skip
-    return FootPath(ankle, axes, bend)
+            share = float(weight[before.stop : after.start].mean())
+            swing = Swing(before.stop - 1, after.start, lift * (1.0 - share) + CLEARANCE_M * share)
+            _swing(ankle, axes, bend, (gait_ankle_m, gait_axes), swing, shape, surface)
+    return FootPath(ankle, axes, bend, resting)
+
+
+def _overstayed(ankle_m: Float[Array, "M 3"], hip: Hip) -> int:
+    """Frames at the end of a rest that the leg cannot reach even with the heel up: the foot leaves sooner."""
+    far = np.linalg.norm(ankle_m - hip.joint_m, axis=1) > 1.015 * hip.reach_m
+    most = min(MAX_EARLY_FRAMES, len(far) - 3)
+    if most <= 0 or not far[-1]:
+        return 0
+    return int(min(np.argmin(far[::-1]) if not far.all() else most, most))
 
 
 def _roll(axes: Float[Array, "T 3 3"]) -> Float[Array, "T"]:
@@ -113,7 +153,7 @@ def _roll(axes: Float[Array, "T 3 3"]) -> Float[Array, "T"]:
 
 
 def _rest(
-    plant: Plant, roll: Float[Array, "M"], shape: FootShape, surface: Surface
+    plant: Plant, roll: Float[Array, "M"], hip: Hip, shape: FootShape, surface: Surface
 ) -> tuple[Float[Array, "M 3"], Float[Array, "M 3 3"], Float[Array, "M"]]:
     """A foot at rest that rolls over heel and toes."""
     # heels strike and toes push off: a foot does not rock back onto its heel
@@ -124,11 +164,48 @@ def _rest(
     flat = tilt @ qt.to_rotmat(qt.about(2, np.float64(plant.yaw_rad))) @ BODY_TO_WALK
     ground = np.array([*place, float(surface(place[None])[0])])
     home = ground + tilt[:, 2] * shape.height_m
-    turn = qt.to_rotmat(qt.about(0, -roll))
-    axes = flat @ turn
-    pivot = np.where(roll[:, None] > 0, shape.heel_m, shape.toe_m)
-    ankle = home + (pivot @ flat.T) - np.einsum("tij,tj->ti", axes, pivot)
+    roll = _push_off(roll, share, home, flat, hip, shape)
+    axes, ankle = _rolled(roll, home, flat, shape)
     return ankle, axes, np.minimum(roll, 0.0)
+
+
+def _rolled(
+    roll: Float[Array, "*batch"], home_m: Float[Array, "3"], flat: Float[Array, "3 3"], shape: FootShape
+) -> tuple[Float[Array, "*batch 3 3"], Float[Array, "*batch 3"]]:
+    """Axes and ankle of a foot that has turned about its heel's edge (positive) or its toe joint."""
+    axes = flat @ qt.to_rotmat(qt.about(0, -roll))
+    pivot = np.where(roll[..., None] > 0, shape.heel_m, shape.toe_m)
+    return axes, home_m + pivot @ flat.T - (axes @ pivot[..., None])[..., 0]
+
+
+def _push_off(
+    roll: Float[Array, "M"],
+    share: Float[Array, "M"],
+    home_m: Float[Array, "3"],
+    flat: Float[Array, "3 3"],
+    hip: Hip,
+    shape: FootShape,
+) -> Float[Array, "M"]:
+    """Raise the heel as far as the leg needs to reach, in the later part of the rest."""
+    late = np.flatnonzero((share > 0.4) & (np.linalg.norm(hip.joint_m - home_m, axis=1) > 0.97 * hip.reach_m))
+    if len(late) == 0:
+        return roll
+    tried = np.linspace(0.0, 1.0, PUSH_OFF)
+    rolls = roll[late, None] + tried * (ROLL_LIMITS_RAD[0] - np.minimum(roll[late, None], 0.0))
+    rolls = np.maximum(rolls, ROLL_LIMITS_RAD[0])
+    far = (
+        np.linalg.norm(_rolled(rolls, home_m, flat, shape)[1] - hip.joint_m[late, None], axis=-1)
+        - hip.reach_m
+    )
+    enough = far <= 0
+    first = np.where(enough.any(axis=1), enough.argmax(axis=1), far.argmin(axis=1))
+    rows, before = np.arange(len(late)), np.maximum(first - 1, 0)
+    over = far[rows, before]
+    part = np.where(first > before, over / np.maximum(over - far[rows, first], 1e-9), 0.0).clip(0.0, 1.0)
+    more = np.zeros(len(roll))
+    more[late] = rolls[rows, before] + part * (rolls[rows, first] - rolls[rows, before]) - roll[late]
+    more = gaussian_filter1d(minimum_filter1d(more, 3, mode="nearest"), 1.2, mode="nearest")
+    return np.asarray(np.maximum(roll + more * np.clip(4.0 * share - 1.2, 0.0, 1.0), ROLL_LIMITS_RAD[0]))
 
 
 def _tilt(xy_m: Float[Array, "2"], yaw_rad: float, surface: Surface) -> Float[Array, "3 3"]:
@@ -146,22 +223,35 @@ def _tilt(xy_m: Float[Array, "2"], yaw_rad: float, surface: Surface) -> Float[Ar
     return qt.to_rotmat(qt.from_rotvec(axis / sine * np.arctan2(sine, normal[2])))
 
 
+@dataclass(frozen=True)
+class Swing:
+    """A foot's way through the air."""
+
+    off: int
+    """Last frame of the rest before."""
+    on: int
+    """First frame of the rest after."""
+    lift_m: float
+    """Least height of the sole at mid-swing."""
+
+
 def _swing(
     ankle: Float[Array, "T 3"],
     axes: Float[Array, "T 3 3"],
     bend: Float[Array, "T"],
     gait: tuple[Float[Array, "T 3"], Float[Array, "T 3 3"]],
-    ends: tuple[int, int],
+    swing: Swing,
     shape: FootShape,
     surface: Surface,
-    lift_m: float,
-    weight: float,
 ) -> None:
-    """Fill the frames between two rests: last frame of the old one, first of the new one."""
-    off, on = ends
+    """Fill the frames between two rests."""
+    off, on = swing.off, swing.on
     frames, u = np.arange(off + 1, on), np.arange(1, on - off) / (on - off)
-    away = {k: ankle[k] - gait[0][k] for k in {max(off - 1, 0), off, on, min(on + 1, len(ankle) - 1)}}
-    leave, come = away[off] - away[max(off - 1, 0)], away[min(on + 1, len(ankle) - 1)] - away[on]
+    early, late = max(off - 1, 0), min(on + 1, len(ankle) - 1)
+    away = {k: ankle[k] - gait[0][k] for k in {early, off, on, late}}
+    leave, come = (
+        np.clip(d, -MAX_DRIFT_M, MAX_DRIFT_M) for d in (away[off] - away[early], away[late] - away[on])
+    )
     h = u[:, None]
     offset = (
         (2 * h**3 - 3 * h**2 + 1) * away[off] + (h**3 - 2 * h**2 + h) * (on - off) * leave
@@ -172,11 +262,15 @@ def _swing(
     turns = [qt.to_rotvec(qt.from_rotmat(axes[k] @ gait[1][k].T)) for k in (off, on)]
     correction = turns[0] + smooth[:, None] * (turns[1] - turns[0])
     axes[frames] = qt.to_rotmat(qt.from_rotvec(correction)) @ gait[1][frames]
-    bend[frames] = bend[off] * np.clip(1.0 - 2.2 * u, 0.0, 1.0) ** 2
-    ends_m = [ankle[frames] + axes[frames] @ v for v in (shape.heel_m, shape.tip_m)]
-    lowest = np.min([e[:, 2] for e in ends_m], axis=0) - surface(ankle[frames, :2])
-    bump = 16.0 * (u * (1 - u)) ** 2
-    need = np.maximum((lift_m * (1 - weight) + CLEARANCE_M * weight) * bump - lowest, 0.0)
+    still = np.clip(1.0 - u / 0.7, 0.0, 1.0)
+    bend[frames] = bend[off] * still * still * (3.0 - 2.0 * still)
+    toes = axes[frames] @ qt.to_rotmat(qt.about(0, bend[frames]))
+    tip = ankle[frames] + axes[frames] @ shape.toe_m + toes @ (shape.tip_m - shape.toe_m)
+    ball = np.array([shape.toe_m[0], shape.tip_m[1], shape.toe_m[2]])
+    ends_m = (*(ankle[frames] + axes[frames] @ v for v in (shape.heel_m, ball)), tip)
+    lowest = np.min([e[:, 2] - surface(e[:, :2]) for e in ends_m], axis=0)
+    bump = 16.0 * (u * (1 - u)) ** 2 * swing.lift_m
+    need = np.maximum(np.maximum(bump, PARTED_M) - lowest, 0.0)
     ankle[frames, 2] += (
         np.maximum(gaussian_filter1d(need, 1.0, mode="constant"), need) if len(need) > 3 else need
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 Array = np.ndarray
@@ -21,7 +21,9 @@ Array = np.ndarray
 FULL_REACH = 0.9995
 EASY_REACH = 0.994
 """Of the leg's length: a knee is never quite straight, and stiff ones snap."""
-MAX_LOWERING = 0.16
+SOFT_REACH = 0.965
+"""From here on a swinging leg gives way."""
+MAX_LOWERING = 0.12
 """Of the leg's length."""
 
 
@@ -84,11 +86,26 @@ def _axes(
 
 
 def lowering_m(
-    hips_m: Float[Array, "T 2 3"], ankles_m: Float[Array, "T 2 3"], leg_m: float
+    hips_m: Float[Array, "T 2 3"],
+    ankles_m: Float[Array, "T 2 3"],
+    resting: Bool[Array, "T 2"],
+    leg_m: float,
 ) -> Float[Array, "T"]:
-    """How far the pelvis has to come down for both legs to reach, smoothly in time."""
+    """How far the pelvis has to come down for legs to reach their resting feet, smoothly in time."""
     flat = np.linalg.norm(hips_m[..., :2] - ankles_m[..., :2], axis=-1)
     high = np.sqrt(np.maximum((EASY_REACH * leg_m) ** 2 - flat**2, (0.4 * leg_m) ** 2))
-    need = np.maximum(hips_m[..., 2] - ankles_m[..., 2] - high, 0.0).max(axis=1)
+    need = (np.maximum(hips_m[..., 2] - ankles_m[..., 2] - high, 0.0) * resting).max(axis=1)
     need = np.minimum(need, MAX_LOWERING * leg_m)
     return np.asarray(gaussian_filter1d(maximum_filter1d(need, 5, mode="nearest"), 2.0, mode="nearest"))
+
+
+def within_reach(
+    hip_m: Float[Array, "T 3"], ankle_m: Float[Array, "T 3"], leg_m: float
+) -> Float[Array, "T 3"]:
+    """Ankles in the air drawn in softly to where a nearly straight leg can have them."""
+    line = ankle_m - hip_m
+    far = np.linalg.norm(line, axis=1, keepdims=True)
+    near = SOFT_REACH * leg_m
+    span = (EASY_REACH - SOFT_REACH) * leg_m
+    drawn = near + span * np.tanh((far - near) / span)
+    return np.asarray(hip_m + line * np.where(far > near, drawn / far, 1.0))

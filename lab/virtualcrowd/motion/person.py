@@ -12,9 +12,9 @@ from ....kernels.body.data import BodyData
 from ..plan import Activity
 from ..truth import MotionSource
 from . import quaternion as qt
-from .feet import FootPath, FootShape, Surface, foot_shape, tread
+from .feet import FootPath, FootShape, Hip, Surface, foot_shape, tread
 from .layers import Layer, blended, choose_strides, footprint_at, gait_layer, stand_layer
-from .legs import lowering_m, reach
+from .legs import EASY_REACH, lowering_m, reach, within_reach
 from .library import MotionLibrary
 from .skeleton import ANKLES, HIPS, KNEES, TOES, bone_offsets, place, turned
 from .steps import StepPlan, clock, plant_feet
@@ -29,6 +29,8 @@ MOVING_M_S = 0.25
 REFERENCE_HEIGHT_M = 0.946
 """Pelvis over the sole, recordings' skeleton, legs straight."""
 WEIGHT_SIGMA = 4.5
+SPARE_M = 0.012
+"""A pelvis comes down this far before a heel has to rise for it."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def move(
 
     scale = np.array([build.size, build.size, 1.0])
     feet_m = _own_stance(library, rng) * scale
-    plant_feet(plan, wide.path_m, wide.heading_rad, build.leg_m, feet_m, footprint)
+    plant_feet(plan, wide.path_m, wide.heading_rad, feet_m, footprint)
     layer = Layer(dress(layer.quats, style), layer.pelvis_m, layer.clip)
     moved = _assemble(wide, build, layer, plan, weight, surface)
     return _cut(moved, slice(PAD, PAD + len(track.path_m)))
@@ -192,9 +194,12 @@ def _assemble(
     feet = []
     for side in (0, 1):
         gait = joints[:, ANKLES[side]].copy()
-        feet.append(tread(plan.plants[side], gait, world[:, ANKLES[side]], weight, build.feet[side], surface))
+        hip = Hip(joints[:, HIPS[side]] - (0.0, 0.0, SPARE_M * build.size), EASY_REACH * build.leg_m)
+        axes = world[:, ANKLES[side]]
+        feet.append(tread(plan.plants[side], gait, axes, weight, hip, build.feet[side], surface))
     ankles = np.stack([foot.ankle_m for foot in feet], axis=1)
-    joints[..., 2] -= lowering_m(joints[:, list(HIPS)], ankles, build.leg_m)[:, None]
+    resting = np.stack([foot.resting for foot in feet], axis=1)
+    joints[..., 2] -= lowering_m(joints[:, list(HIPS)], ankles, resting, build.leg_m)[:, None]
     for side in (0, 1):
         _fit_leg(side, joints, world, quats, offsets, feet[side])
     shuffled = _shuffling(plan, len(quats))
@@ -218,7 +223,9 @@ def _fit_leg(
 ) -> None:
     """Bend one leg so that its ankle is where the foot is; joints and local rotations in place."""
     hip, knee, ankle, toe = HIPS[side], KNEES[side], ANKLES[side], TOES[side]
-    leg = reach(joints[:, hip], foot.ankle_m, world[:, hip, :, 0], offsets[knee], offsets[ankle])
+    length = float(np.linalg.norm(offsets[knee]) + np.linalg.norm(offsets[ankle]))
+    target = np.where(foot.resting[:, None], foot.ankle_m, within_reach(joints[:, hip], foot.ankle_m, length))
+    leg = reach(joints[:, hip], target, world[:, hip, :, 0], offsets[knee], offsets[ankle])
     chain = (world[:, 0], leg.thigh, leg.shin, foot.axes)
     for joint, above, own in zip((hip, knee, ankle), chain[:-1], chain[1:], strict=True):
         quats[:, joint] = qt.from_rotmat(above.transpose(0, 2, 1) @ own)

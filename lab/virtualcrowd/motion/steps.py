@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d
 
 from .cadence import dimensionless, steps_per_second
-from .cycles import RUN_TOE_OFF
+from .cycles import RUN_TOE_OFF, WALK_TOE_OFF
 from .skeleton import turned
 from .stances import runs
 
@@ -27,7 +27,7 @@ SLOW_M_S, GO_M_S = 0.10, 0.22
 """A stretch of walking is faster than the first throughout and than the second somewhere."""
 CLOSE_GAP, FREE_GAP = 10, 45
 """Frames: shorter rests are walked through; after longer ones either foot may begin."""
-RUN_DOUBLE = 2.0 * RUN_TOE_OFF - 1.0
+WALK_DOUBLE, RUN_DOUBLE = 2.0 * WALK_TOE_OFF - 1.0, 2.0 * RUN_TOE_OFF - 1.0
 SHUFFLE_FRAMES = 13
 """A step on the spot."""
 TURN_STEP_RAD, DRIFT_STEP_M = 0.42, 0.09
@@ -148,7 +148,6 @@ def plant_feet(
     plan: StepPlan,
     path_m: Float[Array, "T 2"],
     heading_rad: Float[Array, "T"],
-    leg_m: float,
     standing: Float[Array, "2 3"],
     footprint: Footprint,
 ) -> None:
@@ -158,7 +157,6 @@ def plant_feet(
         plan: from `clock`.
         path_m: the path.
         heading_rad: where the body faces.
-        leg_m: hip to ankle.
         standing: left and right foot of this person at rest (ankle ahead, left in m, yaw in rad).
         footprint: feet in mid-stance of the gait in use.
     """
@@ -171,7 +169,7 @@ def plant_feet(
     for stretch, offset in zip(plan.stretches, plan.offsets, strict=True):
         if stretch.from_rest:
             feet.shuffle(at, stretch.start)
-        _walk(plan, stretch, offset, feet, leg_m, footprint)
+        _walk(plan, stretch, offset, feet, footprint)
         at = stretch.end
     if not plan.stretches or plan.stretches[-1].to_rest:
         feet.shuffle(at, frames)
@@ -241,9 +239,7 @@ class _Feet:
         return float(np.mean(turns)), float(np.linalg.norm(np.mean(away, axis=0)))
 
 
-def _walk(
-    plan: StepPlan, stretch: Stretch, offset: int, feet: _Feet, leg_m: float, footprint: Footprint
-) -> None:
+def _walk(plan: StepPlan, stretch: Stretch, offset: int, feet: _Feet, footprint: Footprint) -> None:
     """Put down the feet of one stretch of walking."""
     count, frames = stretch.steps, np.arange(stretch.start, stretch.end)
     last = round(float(count[-1])) if stretch.to_rest else int(np.floor(count[-1])) + 2
@@ -252,7 +248,7 @@ def _walk(
     for k in range(first, last + 1):
         side = (k + offset) % 2
         strike = round(at(float(k)))
-        double = _double(plan, strike, leg_m)
+        double = _double(plan, strike)
         if stretch.from_rest and k == first:
             double = max(double, 0.25)
         if feet.rests[side]:
@@ -260,7 +256,7 @@ def _walk(
         if stretch.to_rest and k >= last - 1:
             feet.put(side, strike, stretch.end + 4, feet.standing[side], drawn=False)
         else:
-            later = _double(plan, round(at(k + 1.5)), leg_m)
+            later = _double(plan, round(at(k + 1.5)))
             middle = round(at(k + 0.5 * (1.0 + later)))
             feet.put(side, strike, middle, footprint(side, middle), drawn=False)
 
@@ -279,10 +275,6 @@ def _extended(count: Float[Array, "T"], frames: Int[Array, "T"]) -> Callable[[fl
     return frame_of
 
 
-def _double(plan: StepPlan, frame: int, leg_m: float) -> float:
+def _double(plan: StepPlan, frame: int) -> float:
     """Share of a step in which both feet are down, at a frame; negative in flight."""
-    frame = min(max(frame, 0), len(plan.speed_m_s) - 1)
-    if plan.running[frame]:
-        return RUN_DOUBLE
-    v = float(dimensionless(plan.speed_m_s[frame : frame + 1], leg_m)[0])
-    return float(np.clip(0.24 + 0.5 * (0.42 - v), 0.16, 0.45))
+    return RUN_DOUBLE if plan.running[min(max(frame, 0), len(plan.running) - 1)] else WALK_DOUBLE
