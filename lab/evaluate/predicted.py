@@ -140,8 +140,10 @@ def only_present(people: People, keep: Bool[Array, "N F"]) -> People:
     """Fewer person-frames; people without any left go."""
     present = people.present & keep
     rows = np.flatnonzero(present.any(axis=1))
-    per_person = ("person_ids", "joints_m", "ground_m", "box_px", "keypoints_px", "soles_m", "provenance")
-    kept = {name: getattr(people, name)[rows] for name in per_person}
+    per_person = ("person_ids", "joints_m", "ground_m", "box_px", "keypoints_px", "visible", "soles_m",
+                  "provenance")  # fmt: skip
+    kept = {name: getattr(people, name) for name in per_person}
+    kept = {name: value[rows] if len(value) else value for name, value in kept.items()}  # some are not given
     return replace(people, present=present[rows], **kept)
 
 

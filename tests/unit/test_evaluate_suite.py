@@ -1,0 +1,94 @@
+"""The suite's bookkeeping: figures out of reports, means, and the page they are written into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crowdstream.kernels.errors import CrowdstreamError
+from crowdstream.lab.bench.metric import Direction
+from crowdstream.lab.bench.suite import FIGURES, SMOKE, SUITE, SuiteCase, suite_metrics
+from crowdstream.lab.bench.suite_page import BEGIN, END, section, write_section
+
+COUNTS = (
+    "person_frames",
+    "occluded_person_frames",
+    "hidden_person_frames",
+    "ignored_person_frames",
+    "people_never_seen",
+)
+
+
+def _report(value: float) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "run": {"config": "live", "observations": "simulated", "calibration": "given", "seconds": 2.0},
+        "counts": dict.fromkeys(COUNTS, 10),
+        "streaming": {"at_delay": {"0.1 s": {"coverage": value, "ground_mm": 50.0}}},
+    }
+    for figure in FIGURES:
+        node = report
+        for key in figure.path[:-1]:
+            node = node.setdefault(key, {})
+        node[figure.path[-1]] = value
+    return report
+
+
+CASES = [SuiteCase("plaza_high", _report(0.5)), SuiteCase("plaza_low", _report(0.7))]
+
+
+def test_means_are_gated_and_cases_where_it_was_asked() -> None:
+    metrics = {m.key: m for m in suite_metrics(CASES)}
+    assert metrics["suite.all.author.mpjpe_mm"].value == pytest.approx(0.6)
+    assert metrics["suite.plaza_low.author.mpjpe_mm"].value == 0.7
+    assert metrics["suite.all.author.pcod"].direction is Direction.HIGHER
+    assert metrics["suite.plaza_high.author.pcod"].direction is Direction.NEITHER
+    assert metrics["suite.plaza_high.author.mpjpe_mm"].direction is Direction.LOWER
+    assert len({m.key for m in metrics.values()}) == len(FIGURES) * 3
+
+
+def test_nothing_measured_on_a_clock_is_gated() -> None:
+    for metric in suite_metrics(CASES):
+        if "latency" in metric.key or "speed" in metric.key:
+            assert metric.direction is Direction.NEITHER
+
+
+def test_what_a_case_lacks_is_left_out_of_its_mean() -> None:
+    lacking = _report(0.7)
+    lacking["occluded"]["author"]["mpjpe_mm"] = None
+    metrics = {m.key: m.value for m in suite_metrics([CASES[0], SuiteCase("plaza_low", lacking)])}
+    assert metrics["suite.all.occluded.author.mpjpe_mm"] == 0.5
+    assert "suite.plaza_low.occluded.author.mpjpe_mm" not in metrics
+
+
+def test_the_suite_is_fixed() -> None:
+    assert {config.scene for config in SUITE} == {"plaza", "station", "hillside", "terrace"}
+    assert len({config.seed for config in SUITE}) == len(SUITE)
+    assert SMOKE[0].people * SMOKE[0].seconds <= 50
+
+
+def test_section_goes_between_its_marks_and_nothing_else_moves(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(f"# Head\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    write_section(page, section(CASES, "2 cores"))
+    text = page.read_text()
+    assert text.startswith("# Head\n\nbefore\n\n" + BEGIN) and text.endswith(END + "\n\nafter\n")
+    assert "old" not in text and "plaza_low" in text and "not public" in text and "| 0.1 s | 60.0 |" in text
+    write_section(page, section(CASES, "2 cores"))
+    assert page.read_text() == text
+
+
+def test_section_is_added_where_there_are_no_marks(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text("# Head\n")
+    write_section(page, "new")
+    assert page.read_text() == f"# Head\n\n{BEGIN}\nnew\n{END}\n"
+    page.write_text(f"# Head\n{BEGIN}\n")
+    with pytest.raises(CrowdstreamError, match="without the other"):
+        write_section(page, "new")
+
+
+def test_both_presets_stand_in_one_table() -> None:
+    text = section(CASES, "2 cores", paper_cases=CASES, live_cut=CASES)
+    assert "preset `paper`" in text and "first 2 s" in text
