@@ -31,7 +31,7 @@ from .zbuffer import (
     snap,
 )
 
-TILE = 256
+TILE = 192
 """Side of the small buffer that measures bodies across the border."""
 REACH = 2.0
 """Bodies are measured up to this many pictures beyond the border."""
@@ -88,7 +88,7 @@ class Seen(NamedTuple):
 
 
 @compiled
-def distorted(optics: Optics, x: float, y: float, out: Array) -> None:
+def distorted(optics: Optics, x: float, y: float) -> tuple[float, float]:
     """Pixel of a normalised point; straight on beyond the radius where Brown's polynomial turns back."""
     r = np.sqrt(x * x + y * y)
     s = 1.0
@@ -101,49 +101,136 @@ def distorted(optics: Optics, x: float, y: float, out: Array) -> None:
     xd = u * radial + 2.0 * d[2] * u * v + d[3] * (r2 + 2.0 * u * u) + (x - u)
     yd = v * radial + d[2] * (r2 + 2.0 * v * v) + 2.0 * d[3] * u * v + (y - v)
     K = optics.K
-    out[0] = K[0, 0] * xd + K[0, 1] * yd + K[0, 2]
-    out[1] = K[1, 1] * yd + K[1, 2]
+    return K[0, 0] * xd + K[0, 1] * yd + K[0, 2], K[1, 1] * yd + K[1, 2]
 
 
 @compiled
-def bounds(points: Array, lens: Lens, optics: Optics, box: Array, drawn: Array) -> bool:
-    """The body's box in the picture, and its extent in the buffer; False when it is all behind the near plane."""
-    pixel = np.empty(2)
+def bounds(points: Array, lens: Lens, optics: Optics, box: Array, drawn: Array) -> int:
+    """The body's box in the picture, and its extent in the buffer; returns how many vertices are too near."""
     some = False
+    behind = 0
     for v in range(len(points)):
         z = float(points[v, 2])
         if z < lens.near_m:
+            behind += 1
             continue
         x, y = float(points[v, 0]) / z, float(points[v, 1]) / z
-        distorted(optics, x, y, pixel)
+        px, py = distorted(optics, x, y)
         u = lens.K[0, 0] * x + lens.K[0, 1] * y + lens.K[0, 2]
         w = lens.K[1, 1] * y + lens.K[1, 2]
         if not some:
             some = True
-            box[0] = box[2] = pixel[0]
-            box[1] = box[3] = pixel[1]
+            box[0] = box[2] = px
+            box[1] = box[3] = py
             drawn[0] = drawn[2] = u
             drawn[1] = drawn[3] = w
             continue
-        box[0], box[1] = min(box[0], pixel[0]), min(box[1], pixel[1])
-        box[2], box[3] = max(box[2], pixel[0]), max(box[3], pixel[1])
+        box[0], box[1] = min(box[0], px), min(box[1], py)
+        box[2], box[3] = max(box[2], px), max(box[3], py)
         drawn[0], drawn[1] = min(drawn[0], u), min(drawn[1], w)
         drawn[2], drawn[3] = max(drawn[2], u), max(drawn[3], w)
-    return some
+    return behind
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread."""
+
+    sheet: Sheet
+    """(H, W), holding what stands still between frames."""
+    tile: Sheet
+    """(TILE, TILE)."""
+    points: Array
+    """(V, 3) float32."""
+    reach_px: Array
+    """(N, 4) float64 extent of each drawn body in the buffer, x0 y0 x1 y1; x1 < x0 for bodies not drawn."""
+    own_inv: Array
+    """(N, P) float32 the nearest own skin over each probe, 1/m; 0 for none."""
+    own_part: Array
+    """(N, P) int64 and whose skin it is."""
+    alone: Array
+    """(N,) int64 pixels each body would have on its own."""
+
+
+def look_frame(
+    skin: Skin, lens: Lens, optics: Optics, moment: Moment, rules: Rules, still_inv: Array, still_ids: Array,
+    scratch: Scratch, seen: Seen, keep: bool,
+) -> None:  # fmt: skip
+    """Everything of one frame.
+
+    Four compiled passes, not one: in one, the rare bodies across the border made all others twice as slow.
+
+    Args:
+        still_inv, still_ids: (H, W) what stands still.
+        seen: written; rows of absent people are zero.
+        keep: leave the bodies in the sheet (to be looked at) instead of cleaning it.
+    """
+    draw_bodies(skin, lens, optics, moment, scratch, seen)
+    measure(skin, lens, moment, scratch, seen)
+    judge(moment, rules, scratch, seen)
+    if not keep:
+        restore(scratch, still_inv, still_ids)
+
+
+@compiled
+def draw_bodies(skin: Skin, lens: Lens, optics: Optics, moment: Moment, scratch: Scratch, seen: Seen) -> None:
+    """Boxes of all, and the bodies that reach into the picture."""
+    num, num_probes = moment.inside.shape
+    sheet, points, reach = scratch.sheet, scratch.points, scratch.reach_px
+    height, width = sheet.ids.shape
+    at = np.empty((num_probes, 2), np.int64)
+    box, drawn = np.empty(4), np.empty(4)
+    for n in range(num):
+        scratch.alone[n] = 0
+        sheet.pixels[n] = 0
+        reach[n] = 0.0
+        reach[n, 2] = -1.0
+        seen.box_px[n] = np.float32(0.0)
+        scratch.own_inv[n] = np.float32(0.0)
+        if not moment.present[n]:
+            continue
+        pose_skin(skin, n, lens, moment.R_world[n], moment.joints_m[n], points)
+        behind = bounds(points, lens, optics, box, drawn)
+        if behind == len(points):
+            continue
+        for side in range(4):
+            seen.box_px[n, side] = box[side]
+        if behind > 0:  # cut by the near plane: the body reaches further than its vertices in front
+            drawn[0], drawn[1] = -REACH * width, -REACH * height
+            drawn[2], drawn[3] = (1.0 + REACH) * width, (1.0 + REACH) * height
+        if drawn[2] < 0.0 or drawn[3] < 0.0 or drawn[0] > width - 1.0 or drawn[1] > height - 1.0:
+            continue
+        for p in range(num_probes):
+            at[p, 0], at[p, 1] = snap(moment.probes_px[n, p, 0]), snap(moment.probes_px[n, p, 1])
+        for side in range(4):
+            reach[n, side] = drawn[side]
+        sheet.turn[0] += 1
+        probes = Probes(at, scratch.own_inv[n], scratch.own_part[n])
+        scratch.alone[n] = draw(points, skin.faces, skin.part, lens, n, sheet.turn[0], sheet, probes)
+
+
+@compiled
+def measure(skin: Skin, lens: Lens, moment: Moment, scratch: Scratch, seen: Seen) -> None:
+    """How much of each body is seen."""
+    height, width = scratch.sheet.ids.shape
+    no_probes = Probes(np.empty((0, 2), np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+    for n in range(len(scratch.alone)):
+        seen.share[n] = np.float32(0.0)
+        if scratch.alone[n] == 0:
+            continue
+        within = 1.0
+        x0, y0, x1, y1 = scratch.reach_px[n]
+        if x0 < -0.5 or y0 < -0.5 or x1 >= width - 0.5 or y1 >= height - 0.5:
+            pose_skin(skin, n, lens, moment.R_world[n], moment.joints_m[n], scratch.points)
+            within = share_within(n, skin, lens, width, height, scratch, no_probes)
+        seen.share[n] = scratch.sheet.pixels[n] / scratch.alone[n] * within
 
 
 @compiled
 def share_within(
-    points: Array,
-    skin: Skin,
-    lens: Lens,
-    drawn: Array,
-    width: int,
-    height: int,
-    tile: Sheet,
-    no_probes: Probes,
+    n: int, skin: Skin, lens: Lens, width: int, height: int, scratch: Scratch, no_probes: Probes
 ) -> float:
     """Share of a body's own pixels within the buffer, measured in a small buffer of its own."""
+    points, tile, drawn = scratch.points, scratch.tile, scratch.reach_px[n]
     x0, x1 = max(drawn[0], -REACH * width), min(drawn[2], (1.0 + REACH) * width)
     y0, y1 = max(drawn[1], -REACH * height), min(drawn[3], (1.0 + REACH) * height)
     scale = min((TILE - 4.0) / max(x1 - x0, y1 - y0, 1e-3), 4.0)
@@ -153,10 +240,9 @@ def share_within(
     K[:2] *= scale
     tile.turn[0] += 1
     token = tile.turn[0]
-    tile.inv_depth[:] = 0.0
-    total = draw(
-        points, skin.faces, skin.part, Lens(lens.R, lens.t, K, lens.near_m), 0, token, True, tile, no_probes
-    )
+    tile.inv_depth[:] = np.float32(np.inf)  # only stamps matter here
+    small = Lens(lens.R, lens.t, K, lens.near_m)
+    total = draw(points, skin.faces, skin.part, small, n, token, tile, no_probes)
     if total == 0:
         return 0.0
     within = 0
@@ -165,104 +251,46 @@ def share_within(
         if v < -0.5 or v >= height - 0.5:
             continue
         for x in range(TILE):
-            if tile.stamp[y, x] == token:
-                u = x / scale + x0
-                if u >= -0.5 and u < width - 0.5:
-                    within += 1
+            u = x / scale + x0
+            if tile.stamp[y, x] == token and u >= -0.5 and u < width - 0.5:
+                within += 1
     return within / total
 
 
 @compiled
-def judge(n: int, p: int, moment: Moment, rules: Rules, sheet: Sheet, own_inv: float, own_part: int) -> int:
-    """The visibility code of one probe once everybody is drawn."""
-    if not moment.inside[n, p]:
-        return OUTSIDE
-    height, width = sheet.ids.shape
-    x = min(max(int(np.floor(moment.probes_px[n, p, 0] + 0.5)), 0), width - 1)
-    y = min(max(int(np.floor(moment.probes_px[n, p, 1] + 0.5)), 0), height - 1)
-    depth = moment.probes_depth[n, p]
-    nearest = sheet.inv_depth[y, x]
-    if sheet.ids[y, x] != n and sheet.ids[y, x] != NOTHING and nearest * depth > 1.0:
-        return OCCLUDED
-    if own_inv * depth > 1.0:
-        in_front = depth - 1.0 / own_inv
-        slack = rules.thickness[n, p] if rules.near_parts[p, own_part] else rules.skin_slack
-        if in_front > slack:
-            return SELF_OCCLUDED
-    return VISIBLE
+def judge(moment: Moment, rules: Rules, scratch: Scratch, seen: Seen) -> None:
+    """The visibility code of every probe once everybody is drawn."""
+    num, num_probes = moment.inside.shape
+    ids, inv_depth = scratch.sheet.ids, scratch.sheet.inv_depth
+    height, width = ids.shape
+    for n in range(num):
+        for p in range(num_probes):
+            seen.codes[n, p] = OUTSIDE
+            if not (moment.present[n] and moment.inside[n, p]):
+                continue
+            x = min(max(int(np.floor(moment.probes_px[n, p, 0] + 0.5)), 0), width - 1)
+            y = min(max(int(np.floor(moment.probes_px[n, p, 1] + 0.5)), 0), height - 1)
+            depth = moment.probes_depth[n, p]
+            if ids[y, x] != n and ids[y, x] != NOTHING and inv_depth[y, x] * depth > 1.0:
+                seen.codes[n, p] = OCCLUDED
+                continue
+            seen.codes[n, p] = VISIBLE
+            own = float(scratch.own_inv[n, p])
+            if own * depth > 1.0:
+                near = rules.near_parts[p, scratch.own_part[n, p]]
+                if depth - 1.0 / own > (rules.thickness[n, p] if near else rules.skin_slack):
+                    seen.codes[n, p] = SELF_OCCLUDED
 
 
 @compiled
-def look_frame(
-    skin: Skin, lens: Lens, optics: Optics, moment: Moment, rules: Rules, still_inv: Array, still_ids: Array,
-    sheet: Sheet, tile: Sheet, points: Array, seen: Seen, keep: bool,
-) -> None:  # fmt: skip
-    """Everything of one frame.
-
-    Args:
-        still_inv, still_ids: what stands still; the sheet must hold just that.
-        sheet, tile: buffers of this thread, (H, W) and (TILE, TILE).
-        points: (V, 3) float32 scratch.
-        seen: written; rows of absent people are zero.
-        keep: leave the bodies in the sheet (to be looked at) instead of cleaning it.
-    """
-    num, num_probes = moment.inside.shape
+def restore(scratch: Scratch, still_inv: Array, still_ids: Array) -> None:
+    """What stands still, where bodies were drawn."""
+    sheet = scratch.sheet
     height, width = sheet.ids.shape
-    own_inv = np.zeros((num, num_probes), np.float32)
-    own_part = np.zeros((num, num_probes), np.int64)
-    alone = np.zeros(num, np.int64)
-    within = np.ones(num)
-    at = np.empty((num_probes, 2), np.int64)
-    no_probes = Probes(at[:0], own_inv[0, :0], own_part[0, :0])
-    box, drawn = np.empty(4), np.empty(4)
-    seen.codes[:] = OUTSIDE
-    seen.box_px[:] = 0.0
-    seen.share[:] = 0.0
-    for n in range(num):
-        sheet.pixels[n] = 0
-        sheet.dirty[n] = 0
-    for n in range(num):
-        if not moment.present[n]:
-            continue
-        pose_skin(skin, n, lens, moment.R_world[n], moment.joints_m[n], points)
-        if not bounds(points, lens, optics, box, drawn):
-            continue
-        for side in range(4):
-            seen.box_px[n, side] = box[side]
-        cut = False  # by the near plane: the body reaches further than its vertices in front
-        for v in range(len(points)):
-            cut = cut or points[v, 2] < lens.near_m
-        if cut:
-            drawn[0], drawn[1], drawn[2], drawn[3] = (
-                -REACH * width,
-                -REACH * height,
-                (1 + REACH) * width,
-                (1 + REACH) * height,
-            )
-        if drawn[2] < 0 or drawn[3] < 0 or drawn[0] > width - 1 or drawn[1] > height - 1:
-            continue
-        for p in range(num_probes):
-            at[p, 0], at[p, 1] = snap(moment.probes_px[n, p, 0]), snap(moment.probes_px[n, p, 1])
-        sheet.dirty[n, 0], sheet.dirty[n, 1] = max(int(drawn[0]) - 1, 0), max(int(drawn[1]) - 1, 0)
-        sheet.dirty[n, 2] = min(int(drawn[2]) + 2, width)
-        sheet.dirty[n, 3] = min(int(drawn[3]) + 2, height)
-        sheet.turn[0] += 1
-        probes = Probes(at, own_inv[n], own_part[n])
-        alone[n] = draw(points, skin.faces, skin.part, lens, n, sheet.turn[0], True, sheet, probes)
-        if drawn[0] < -0.5 or drawn[1] < -0.5 or drawn[2] >= width - 0.5 or drawn[3] >= height - 0.5:
-            within[n] = share_within(points, skin, lens, drawn, width, height, tile, no_probes)
-    for n in range(num):
-        if not moment.present[n]:
-            continue
-        if alone[n] > 0:
-            seen.share[n] = sheet.pixels[n] / alone[n] * within[n]
-        for p in range(num_probes):
-            seen.codes[n, p] = judge(n, p, moment, rules, sheet, own_inv[n, p], own_part[n, p])
-    if keep:
-        return
-    for n in range(num):
-        for y in range(sheet.dirty[n, 1], sheet.dirty[n, 3]):
-            for x in range(sheet.dirty[n, 0], sheet.dirty[n, 2]):
+    for n in range(len(scratch.alone)):
+        x0, y0, x1, y1 = scratch.reach_px[n]
+        for y in range(max(int(y0) - 1, 0), min(int(y1) + 2, height)):
+            for x in range(max(int(x0) - 1, 0), min(int(x1) + 2, width)):
                 sheet.inv_depth[y, x] = still_inv[y, x]
                 sheet.ids[y, x] = still_ids[y, x]
 

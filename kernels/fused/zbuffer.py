@@ -21,7 +21,8 @@ from numba import njit
 
 Array = np.ndarray
 
-SUBPIXELS = 256
+SHIFT = 8
+SUBPIXELS = 1 << SHIFT
 LIMIT_PX = float(1 << 20)
 """Corners further out are pulled to here: edge functions stay within 64 bits."""
 
@@ -76,8 +77,6 @@ class Sheet(NamedTuple):
     """(H, W) int32."""
     pixels: Array
     """(N,) int64 pixels each person keeps."""
-    dirty: Array
-    """(N, 4) int64 x0, y0, x1, y1 drawn on by each person; x1 <= x0 for none."""
     turn: Array
     """(1,) int64, the last stamp given."""
 
@@ -131,128 +130,173 @@ def snap(value: float) -> int:
 
 
 @compiled
-def to_corner(K: Array, x: float, y: float, z: float, corner: Array) -> None:
+def to_corner(K: Array, x: float, y: float, z: float) -> tuple[int, int]:
     """(subpixel x, subpixel y) of a point in camera axes, z > 0."""
-    corner[0] = snap((K[0, 0] * x + K[0, 1] * y) / z + K[0, 2])
-    corner[1] = snap(K[1, 1] * y / z + K[1, 2])
-
-
-@compiled
-def fill(
-    a: Array, b: Array, c: Array, wa: float, wb: float, wc: float, who: int, token: int, cull: bool,
-    sheet: Sheet, probes: Probes, part: int,
-) -> int:  # fmt: skip
-    """One triangle in front of the near plane; returns how many pixels it touches that the token had not.
-
-    Args:
-        a, b, c: (2,) subpixel corners; wa, wb, wc: their 1/z.
-        who: id to write; token: stamp of this body in this frame; cull: leave out faces seen from behind.
-    """
-    doubled = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    # rows grow downwards, yet y of the camera does so too: an outward face seen from outside turns negative
-    if doubled == 0 or (cull and doubled > 0):
-        return 0
-    if doubled < 0:
-        b, c = c, b
-        wb, wc = wc, wb
-        doubled = -doubled
-    low_x, high_x = min(a[0], b[0], c[0]), max(a[0], b[0], c[0])
-    low_y, high_y = min(a[1], b[1], c[1]), max(a[1], b[1], c[1])
-    scale = 1.0 / doubled
-    abx, aby, bcx, bcy, cax, cay = (
-        b[0] - a[0],
-        b[1] - a[1],
-        c[0] - b[0],
-        c[1] - b[1],
-        a[0] - c[0],
-        a[1] - c[1],
-    )
-    for p in range(probes.at.shape[0]):
-        px, py = probes.at[p, 0], probes.at[p, 1]
-        if px < low_x or px > high_x or py < low_y or py > high_y:
-            continue
-        e_c = abx * (py - a[1]) - aby * (px - a[0])
-        e_a = bcx * (py - b[1]) - bcy * (px - b[0])
-        e_b = cax * (py - c[1]) - cay * (px - c[0])
-        if e_a >= 0 and e_b >= 0 and e_c >= 0:
-            w = np.float32((e_a * wa + e_b * wb + e_c * wc) * scale)
-            if w > probes.inv_depth[p]:
-                probes.inv_depth[p] = w
-                probes.part[p] = part
-    height, width = sheet.ids.shape
-    x0 = max((low_x + SUBPIXELS - 1) // SUBPIXELS, 0)
-    x1 = min(high_x // SUBPIXELS, width - 1)
-    y0 = max((low_y + SUBPIXELS - 1) // SUBPIXELS, 0)
-    y1 = min(high_y // SUBPIXELS, height - 1)
-    fresh = 0
-    for y in range(y0, y1 + 1):
-        py = y * SUBPIXELS
-        px = x0 * SUBPIXELS
-        e_c = abx * (py - a[1]) - aby * (px - a[0])
-        e_a = bcx * (py - b[1]) - bcy * (px - b[0])
-        e_b = cax * (py - c[1]) - cay * (px - c[0])
-        for x in range(x0, x1 + 1):
-            if e_a >= 0 and e_b >= 0 and e_c >= 0:
-                if sheet.stamp[y, x] != token:
-                    sheet.stamp[y, x] = token
-                    fresh += 1
-                w = np.float32((e_a * wa + e_b * wb + e_c * wc) * scale)
-                if w > sheet.inv_depth[y, x]:
-                    sheet.inv_depth[y, x] = w
-                    old = sheet.ids[y, x]
-                    if old != who:
-                        if old >= 0:
-                            sheet.pixels[old] -= 1
-                        if who >= 0:
-                            sheet.pixels[who] += 1
-                        sheet.ids[y, x] = who
-            e_c -= aby * SUBPIXELS
-            e_a -= bcy * SUBPIXELS
-            e_b -= cay * SUBPIXELS
-    return fresh
+    return snap((K[0, 0] * x + K[0, 1] * y) / z + K[0, 2]), snap(K[1, 1] * y / z + K[1, 2])
 
 
 @compiled
 def draw(
-    points: Array, faces: Array, part: Array, lens: Lens, who: int, token: int, cull: bool, sheet: Sheet,
-    probes: Probes,
-) -> int:  # fmt: skip
+    points: Array, faces: Array, part: Array, lens: Lens, who: int, token: int, sheet: Sheet, probes: Probes
+) -> int:
     """A mesh in camera axes; returns how many pixels it would have on its own.
+
+    Args:
+        points: (V, 3) camera axes, metres; faces: (F, 3) int64; part: (F,) int64.
+        who: id to write; people (who >= 0) are closed skins, whose faces seen from behind are left out.
+        token: stamp of this body in this frame.
+    """
+    corners = np.empty((2 * len(faces), 6), np.int64)
+    inv = np.empty((2 * len(faces), 3))
+    of = np.empty(2 * len(faces), np.int64)
+    count = set_up(points, faces, lens, who >= 0, corners, inv, of)
+    touch_probes(corners, inv, of, part, count, probes)
+    return fill(corners, inv, count, who, token, sheet)
+
+
+@compiled
+def set_up(points: Array, faces: Array, lens: Lens, cull: bool, corners: Array, inv: Array, of: Array) -> int:
+    """Triangles in the buffer's subpixels, all turning the same way; returns how many.
 
     Triangles that cross the near plane are cut there (Sutherland & Hodgman 1974), into two at most.
 
     Args:
-        points: (V, 3) camera axes, metres; faces: (F, 3) int64; part: (F,) int64.
+        corners: (2 F, 6) ax ay bx by cx cy, written; inv: (2 F, 3) their 1/z; of: (2 F,) the face.
     """
-    count = len(points)
-    corners = np.empty((count, 2), np.int64)
-    w = np.empty(count)
-    for v in range(count):
-        z = float(points[v, 2])
-        w[v] = 0.0
+    size = len(points)
+    u, v, w = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size)
+    for i in range(size):
+        z = float(points[i, 2])
+        w[i] = 0.0
         if z >= lens.near_m:
-            w[v] = 1.0 / z
-            to_corner(lens.K, float(points[v, 0]), float(points[v, 1]), z, corners[v])
-    alone = 0
+            w[i] = 1.0 / z
+            u[i], v[i] = to_corner(lens.K, float(points[i, 0]), float(points[i, 1]), z)
+    count = 0
     cut = np.empty((4, 3))
-    cut_corner = np.empty((4, 2), np.int64)
     for f in range(len(faces)):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         behind = int(w[i] == 0.0) + int(w[j] == 0.0) + int(w[k] == 0.0)
+        first = count
         if behind == 0:
-            alone += fill(
-                corners[i], corners[j], corners[k], w[i], w[j], w[k], who, token, cull, sheet, probes, part[f]
-            )  # fmt: skip
+            corners[count, 0], corners[count, 1], inv[count, 0] = u[i], v[i], w[i]
+            corners[count, 2], corners[count, 3], inv[count, 1] = u[j], v[j], w[j]
+            corners[count, 4], corners[count, 5], inv[count, 2] = u[k], v[k], w[k]
+            count += 1
         elif behind < 3:
-            size = cut_near(points, faces[f], lens.near_m, cut)
-            for v in range(size):
-                to_corner(lens.K, cut[v, 0], cut[v, 1], cut[v, 2], cut_corner[v])
-            for v in range(1, size - 1):
-                alone += fill(
-                    cut_corner[0], cut_corner[v], cut_corner[v + 1], 1.0 / cut[0, 2], 1.0 / cut[v, 2],
-                    1.0 / cut[v + 1, 2], who, token, cull, sheet, probes, part[f],
-                )  # fmt: skip
-    return alone
+            for i in range(1, cut_near(points, faces[f], lens.near_m, cut) - 1):
+                for side, row in enumerate((0, i, i + 1)):
+                    z = cut[row, 2]
+                    corners[count, 2 * side], corners[count, 2 * side + 1] = to_corner(
+                        lens.K, cut[row, 0], cut[row, 1], z
+                    )
+                    inv[count, side] = 1.0 / z
+                count += 1
+        kept = first
+        for t in range(first, count):
+            doubled = twice_area(corners, t)
+            # rows grow downwards, so outward faces, counter-clockwise to the eye, turn negative
+            if doubled == 0 or (cull and doubled > 0):
+                continue
+            for column in range(6):
+                corners[kept, column] = corners[t, column]
+            for side in range(3):
+                inv[kept, side] = inv[t, side]
+            if doubled < 0:
+                for column in range(2):
+                    corners[kept, column], corners[kept, 4 + column] = (
+                        corners[kept, 4 + column],
+                        corners[kept, column],
+                    )
+                inv[kept, 0], inv[kept, 2] = inv[kept, 2], inv[kept, 0]
+            of[kept] = f
+            kept += 1
+        count = kept
+    return count
+
+
+@compiled
+def twice_area(corners: Array, t: int) -> int:
+    """Signed, in square subpixels."""
+    return (corners[t, 2] - corners[t, 0]) * (corners[t, 5] - corners[t, 1]) - (
+        corners[t, 3] - corners[t, 1]
+    ) * (corners[t, 4] - corners[t, 0])
+
+
+@compiled
+def touch_probes(corners: Array, inv: Array, of: Array, part: Array, count: int, probes: Probes) -> None:
+    """The nearest of the triangles over each probe."""
+    if len(probes.at) == 0:
+        return
+    low_x, high_x = np.empty(count, np.int64), np.empty(count, np.int64)
+    low_y, high_y = np.empty(count, np.int64), np.empty(count, np.int64)
+    for t in range(count):
+        low_x[t] = min(corners[t, 0], corners[t, 2], corners[t, 4])
+        high_x[t] = max(corners[t, 0], corners[t, 2], corners[t, 4])
+        low_y[t] = min(corners[t, 1], corners[t, 3], corners[t, 5])
+        high_y[t] = max(corners[t, 1], corners[t, 3], corners[t, 5])
+    for p in range(len(probes.at)):
+        px, py = probes.at[p, 0], probes.at[p, 1]
+        for t in range(count):
+            if ((px - low_x[t]) | (high_x[t] - px) | (py - low_y[t]) | (high_y[t] - py)) < 0:
+                continue
+            ax, ay, bx, by = corners[t, 0], corners[t, 1], corners[t, 2], corners[t, 3]
+            cx, cy = corners[t, 4], corners[t, 5]
+            e_c = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
+            e_a = (cx - bx) * (py - by) - (cy - by) * (px - bx)
+            e_b = (ax - cx) * (py - cy) - (ay - cy) * (px - cx)
+            if (e_a | e_b | e_c) >= 0:
+                scale = 1.0 / (e_a + e_b + e_c)  # twice the area
+                w = np.float32((e_a * inv[t, 0] + e_b * inv[t, 1] + e_c * inv[t, 2]) * scale)
+                if w > probes.inv_depth[p]:
+                    probes.inv_depth[p] = w
+                    probes.part[p] = part[of[t]]
+
+
+@compiled
+def fill(corners: Array, inv: Array, count: int, who: int, token: int, sheet: Sheet) -> int:
+    """Triangles into the buffers; returns how many pixels they touch that the token had not."""
+    height, width = sheet.ids.shape
+    fresh = 0
+    won = 0
+    for t in range(count):
+        ax, ay, bx, by, cx, cy = (
+            corners[t, 0], corners[t, 1], corners[t, 2], corners[t, 3], corners[t, 4], corners[t, 5]
+        )  # fmt: skip
+        wa, wb, wc = inv[t, 0], inv[t, 1], inv[t, 2]
+        x0 = max((min(ax, bx, cx) + SUBPIXELS - 1) >> SHIFT, 0)
+        x1 = min(max(ax, bx, cx) >> SHIFT, width - 1)
+        y0 = max((min(ay, by, cy) + SUBPIXELS - 1) >> SHIFT, 0)
+        y1 = min(max(ay, by, cy) >> SHIFT, height - 1)
+        if x0 > x1 or y0 > y1:
+            continue
+        abx, aby, bcx, bcy, cax, cay = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
+        scale = 1.0 / (abx * (cy - ay) - aby * (cx - ax))
+        px = x0 << SHIFT
+        for y in range(y0, y1 + 1):
+            py = y << SHIFT
+            e_c = abx * (py - ay) - aby * (px - ax)
+            e_a = bcx * (py - by) - bcy * (px - bx)
+            e_b = cax * (py - cy) - cay * (px - cx)
+            for x in range(x0, x1 + 1):
+                if (e_a | e_b | e_c) >= 0:
+                    if sheet.stamp[y, x] != token:
+                        sheet.stamp[y, x] = token
+                        fresh += 1
+                    w = np.float32((e_a * wa + e_b * wb + e_c * wc) * scale)
+                    if w > sheet.inv_depth[y, x]:
+                        sheet.inv_depth[y, x] = w
+                        old = sheet.ids[y, x]
+                        if old != who:
+                            if old >= 0:
+                                sheet.pixels[old] -= 1
+                            won += 1
+                            sheet.ids[y, x] = who
+                e_c -= aby << SHIFT
+                e_a -= bcy << SHIFT
+                e_b -= cay << SHIFT
+    if who >= 0:
+        sheet.pixels[who] += won
+    return fresh
 
 
 @compiled

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...kernels.camera import CameraModel
-from ...kernels.fused.crowd_view import TILE, Optics, draw_ground
+from ...kernels.fused.crowd_view import TILE, Optics, Scratch, draw_ground
 from ...kernels.fused.zbuffer import NOTHING, THING, Lens, Probes, Sheet, draw
 from ...kernels.ground import Ground
 from .scene import Obstacle, Scene, surface_height_m
@@ -105,14 +105,24 @@ def new_sheet(width: int, height: int, num_people: int) -> Sheet:
         ids=np.full((height, width), NOTHING, np.int32),
         stamp=np.zeros((height, width), np.int32),
         pixels=np.zeros(num_people, np.int64),
-        dirty=np.zeros((num_people, 4), np.int64),
         turn=np.zeros(1, np.int64),
     )
 
 
-def new_tile() -> Sheet:
-    """The small buffer for bodies across the border."""
-    return new_sheet(TILE, TILE, 1)
+def new_scratch(canvas: Canvas, num_people: int, num_probes: int, num_vertices: int) -> Scratch:
+    """Memory of one thread, ready for its first frame."""
+    sheet = new_sheet(*canvas.size_px, num_people)
+    sheet.inv_depth[:] = canvas.inv_depth
+    sheet.ids[:] = canvas.ids
+    return Scratch(
+        sheet=sheet,
+        tile=new_sheet(TILE, TILE, num_people),
+        points=np.empty((num_vertices, 3), np.float32),
+        reach_px=np.zeros((num_people, 4)),
+        own_inv=np.zeros((num_people, num_probes), np.float32),
+        own_part=np.zeros((num_people, num_probes), np.int64),
+        alone=np.zeros(num_people, np.int64),
+    )
 
 
 def prism(obstacle: Obstacle) -> Float[Array, "T 3 3"]:
@@ -164,7 +174,7 @@ def _draw_still(triangles: Float[Array, "T 3 3"], lens: Lens, sheet: Sheet) -> N
     none = Probes(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64))
     sheet.turn[0] += 1
     draw(
-        points.astype(np.float32), faces, np.zeros(len(faces), np.int64), lens, THING, int(sheet.turn[0]), False,
+        points.astype(np.float32), faces, np.zeros(len(faces), np.int64), lens, THING, int(sheet.turn[0]),
         sheet, none,
     )  # fmt: skip
 

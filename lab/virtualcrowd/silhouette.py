@@ -1,4 +1,4 @@
-"""The skin that stands for a body in the z-buffer: some 900 triangles of the shipped body.
+"""The skin that stands for a body in the z-buffer: some 1,200 triangles of the shipped body.
 
 Made once from the full mesh (`decimate`): a coarse vertex takes the mean skinning weights and shape directions of the
 fine vertices that went into it, four bones at most. Pose directions are left out: they change a silhouette by less than
@@ -22,7 +22,7 @@ from .decimate import decimate
 
 Array = np.ndarray
 
-NUM_FACES = 900
+NUM_FACES = 1200
 NUM_BONES = 4
 NUM_JOINTS = len(SMPL_JOINTS)
 NUM_FACE_POINTS = 5
@@ -48,7 +48,7 @@ _FACE_THICKNESS_M = 0.025
 
 _ALSO_NEAR = {
     "pelvis": ("left_hip", "right_hip", "spine1"), "left_hip": ("spine1",), "right_hip": ("spine1",),
-    "spine1": ("spine2", "left_hip", "right_hip"), "spine2": ("spine3",),
+    "spine1": ("spine2", "left_hip", "right_hip"), "spine2": ("spine3", "left_collar", "right_collar"),
     "spine3": ("neck", "left_collar", "right_collar", "spine1"),
     "neck": ("left_collar", "right_collar", "head"), "left_collar": ("left_shoulder", "neck"),
     "right_collar": ("right_shoulder", "neck"), "left_shoulder": ("spine3",), "right_shoulder": ("spine3",),
@@ -94,13 +94,34 @@ def coarse_skin_of(body: BodyData, num_faces: int) -> CoarseSkin:
     bones = np.argsort(-weights, axis=1, kind="stable")[:, :NUM_BONES]
     shares = np.take_along_axis(weights, bones, axis=1)
     return CoarseSkin(
-        vertices=mesh.vertices,
+        vertices=_swollen(mesh.vertices, mesh.faces, body),
         shapedirs=dirs / members[..., None],
         bones=bones,
         shares=shares / shares.sum(axis=1, keepdims=True),
         faces=mesh.faces,
         part=weights[mesh.faces].sum(axis=1).argmax(axis=1),
     )
+
+
+def _swollen(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"], body: BodyData) -> Float[Array, "V 3"]:
+    """Moved out along the normals until the chords of the coarse mesh hold as much as the fine one."""
+    wanted = _volume(body.v_template.astype(np.float64), body.faces)
+    out = vertices.copy()
+    for _ in range(3):  # Newton: the volume grows by the surface
+        a, b, c = (out[faces[:, i]] for i in range(3))
+        doubled = np.cross(b - a, c - a)
+        normal = np.zeros_like(out)
+        for corner in range(3):
+            np.add.at(normal, faces[:, corner], doubled)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        surface = 0.5 * float(np.linalg.norm(doubled, axis=1).sum())
+        out += normal * (wanted - _volume(out, faces)) / surface
+    return out
+
+
+def _volume(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> float:
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    return float(np.sum(a * np.cross(b, c)) / 6.0)
 
 
 def skins_of(betas: Float[Array, "N K"], num_faces: int | None = None) -> Skin:
@@ -131,12 +152,13 @@ def near_parts() -> Bool[Array, "P 24"]:
     return near
 
 
-def thickness_m(skin: Skin) -> Float[Array, "N P"]:
+def thickness_m(skin: Skin, num_faces: int | None = None) -> Float[Array, "N P"]:
     """How far in front of each probe its own skin may lie, scaled to each person's limbs.
 
     The scale is the mean distance from the joint to the sixteen vertices next to it, over that of the mean body.
+    `num_faces` as the skin was made with.
     """
-    coarse, body = coarse_skin(), load_body()
+    coarse, body = coarse_skin(num_faces or NUM_FACES), load_body()
     mean = np.array([_THICKNESS_M[name.split("_")[-1]] for name in SMPL_JOINTS])
     gap = np.linalg.norm(coarse.vertices[None] - body.joint_template_m[:, None], axis=-1)
     nearest = np.argsort(gap, axis=1, kind="stable")[:, :16]

@@ -26,11 +26,11 @@ from ...kernels.body.keypoints import coco_keypoints_np
 from ...kernels.body.kinematics import forward_kinematics_np
 from ...kernels.camera import CameraModel
 from ...kernels.errors import ShapeError
-from ...kernels.fused.crowd_view import Moment, Rules, Seen, look_frame
+from ...kernels.fused.crowd_view import Moment, Rules, Scratch, Seen, look_frame
 from ...kernels.fused.zbuffer import Sheet, Skin
 from ...kernels.rotation import slerp_rotvec_np
 from ...stream.body_files import load_body
-from .canvas import Canvas, make_canvas, new_sheet, new_tile
+from .canvas import Canvas, make_canvas, new_scratch
 from .plan import PLAN_RATE_HZ
 from .silhouette import (
     COCO_PROBES,
@@ -207,7 +207,7 @@ class _Looker:
         self.canvas = canvas
         self.size_px = camera.size_px
         self.skin: Skin = skins_of(motion.betas, num_faces)
-        self.rules = Rules(near_parts(), thickness_m(self.skin), SKIN_SLACK_M)
+        self.rules = Rules(near_parts(), thickness_m(self.skin, num_faces), SKIN_SLACK_M)
         self._own = local()
 
     def look_at(
@@ -246,16 +246,11 @@ class _Looker:
 
     def draw(self, moment: Moment, seen: Seen, keep: bool) -> Sheet:
         """One frame on this thread's buffers."""
-        if not hasattr(self._own, "sheet"):
-            width, height = self.canvas.size_px
-            self._own.sheet = new_sheet(width, height, len(moment.present))
-            self._own.sheet.inv_depth[:] = self.canvas.inv_depth
-            self._own.sheet.ids[:] = self.canvas.ids
-            self._own.tile = new_tile()
-            self._own.points = np.empty((self.skin.rest.shape[1], 3), np.float32)
-        sheet: Sheet = self._own.sheet
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = new_scratch(self.canvas, *moment.inside.shape, self.skin.rest.shape[1])
+        scratch: Scratch = self._own.scratch
         look_frame(
             self.skin, self.canvas.lens, self.canvas.optics, moment, self.rules, self.canvas.inv_depth,
-            self.canvas.ids, sheet, self._own.tile, self._own.points, seen, keep,
+            self.canvas.ids, scratch, seen, keep,
         )  # fmt: skip
-        return sheet
+        return scratch.sheet
