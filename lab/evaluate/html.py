@@ -258,17 +258,17 @@ def _where(plots: Numbers) -> str:
                     counts=part.get("count"),
                 )
             )
-    if part := plots.get("error_over_time"):
-        series = {name_of(k): v for k, v in part.items() if k.endswith("_mm")}
-        drawings.append(
-            line_chart(part["t_s"], series, title="Error over time", x_label="time, s", y_label="mm")
-        )
     if joints := plots.get("per_joint_mm"):
         drawings.append(
             bar_chart({plain(k): v for k, v in joints.items()}, title="Error of each joint", unit="mm")
         )
     if paths := plots.get("paths"):
         drawings.append(plan(paths.get("true") or [], paths.get("found") or [], title="Paths from above"))
+    if part := plots.get("error_over_time"):
+        series = {name_of(k): v for k, v in part.items() if k.endswith("_mm")}
+        drawings.append(
+            line_chart(part["t_s"], series, title="Error over time", x_label="time, s", y_label="mm")
+        )
     return "<h2>Where the error is</h2>" + _figures(drawings) if drawings else ""
 
 
@@ -284,7 +284,7 @@ def _speed(speed: Numbers) -> str:
     if not speed:
         return ""
     paper = "; ".join(f"{name} {rate} ({what})" for name, (rate, what) in PAPER_SPEED.items())
-    return f"<h2>Speed</h2>{list_table(speed)}{nested_tables(speed, {})}" + _note(
+    return f"<h2>Speed</h2>{list_table(speed)}{nested_tables(speed, _TITLES)}" + _note(
         f"For the scale of it, person-frames a second in the paper: {paper}."
     )
 
@@ -347,4 +347,5 @@ _TITLES = {
     "latency_ms": "Latency of messages, ms",
     "first_ms": "Capture to first version of a person-frame, ms",
     "revisions": "Revisions",
+    "processor_s": "Processor time, s",
 }

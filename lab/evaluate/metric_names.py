@@ -32,6 +32,11 @@ _NAMES = {
     "placed": "within 0.3 m", "switches": "IDSW", "fragments": "Frag", "misses": "FN", "false_positives": "FP",
     "mostly_tracked": "MT", "mostly_lost": "ML", "false_versions": "rows that are nobody",
     "late_versions": "rows too late to score", "revised": "person-frames revised",
+    "step_ground_median_mm": "ground point, each step, median", "step_ground_p95_mm": "ground point, each step, p95",
+    "step_joints_median_mm": "joints, each step, median", "step_joints_p95_mm": "joints, each step, p95",
+    "whole_ground_median_mm": "ground point, first to last, median",
+    "whole_ground_p95_mm": "ground point, first to last, p95",
+    "whole_joints_median_mm": "joints, first to last, median", "whole_joints_p95_mm": "joints, first to last, p95",
 }  # fmt: skip
 
 _UNITS = {

@@ -136,11 +136,12 @@ def bar_chart(values: Mapping[str, float | None], *, title: str, unit: str) -> s
     """Lying bars with a label and a value each, in the order given."""
     row, left = 17, 118
     known = {k: v for k, v in values.items() if _finite(v)}
-    height = _TOP + row * len(known) + 10
+    top = 26
+    height = top + row * len(known) + 8
     x_axis = Axis(0.0, _ceiling(max((v or 0.0 for v in known.values()), default=0.0)), left, WIDTH - 60)
     body = []
     for k, (name, value) in enumerate(known.items()):
-        y, v = _TOP + k * row, value or 0.0
+        y, v = top + k * row, value or 0.0
         body.append(
             f'<rect class="bar s0" x="{left}" y="{y + 2}" width="{max(x_axis(v) - left, 0):.1f}" height="{row - 4}"/>'
         )
