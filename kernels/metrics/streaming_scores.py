@@ -28,11 +28,12 @@ class DelayCurve:
     coverage_bodies: Float[Array, "K"]
     placed: Float[Array, "K"]
     ground_mm: Float[Array, "K"]
+    ground_median_mm: Float[Array, "K"]
     mpjpe_mm: Float[Array, "K"]
 
     def as_dict(self) -> dict[str, list[float | None]]:
         """For the drawing `error_by_latency` of a report."""
-        names = ("t_ms", "ground_mm", "mpjpe_mm", "coverage", "coverage_bodies", "placed")
+        names = ("t_ms", "ground_mm", "ground_median_mm", "mpjpe_mm", "coverage", "coverage_bodies", "placed")
         return {name: [_plain(float(v)) for v in getattr(self, name)] for name in names}
 
 
@@ -124,7 +125,7 @@ class StreamingScores:
     def _at(self, delay_s: float) -> Figures:
         """The curve at the largest of its delays that is not beyond the one asked for."""
         k = int(np.searchsorted(self.curve.t_ms, delay_s * 1e3 * (1 + 1e-9), side="right")) - 1
-        names = ("coverage", "coverage_bodies", "placed", "ground_mm", "mpjpe_mm")
+        names = ("coverage", "coverage_bodies", "placed", "ground_mm", "ground_median_mm", "mpjpe_mm")
         return {name: _plain(float(getattr(self.curve, name)[k])) if k >= 0 else None for name in names}
 
 

@@ -242,21 +242,16 @@ def _where(plots: Numbers) -> str:
             "error_by_distance",
             "edges_m",
             "Error by distance from the camera",
-            "distance, m (last step: and beyond)",
+            "distance, m",
         ),
         ("error_by_occlusion", "edges", "Error by how much is seen", "share of the body that is seen"),
     ):
         if part := plots.get(key):
             series = {name_of(k): v for k, v in part.items() if k not in (edges, "count")}
+            shown = _last_cut(part[edges])
+            label = x_label if shown == list(part[edges]) else f"{x_label} (last step: and beyond)"
             drawings.append(
-                step_chart(
-                    _last_cut(part[edges]),
-                    series,
-                    title=title,
-                    x_label=x_label,
-                    y_label="mm",
-                    counts=part.get("count"),
-                )
+                step_chart(shown, series, title=title, x_label=label, y_label="mm", counts=part.get("count"))
             )
     if joints := plots.get("per_joint_mm"):
         drawings.append(

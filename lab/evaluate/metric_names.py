@@ -25,6 +25,7 @@ _NAMES = {
     "accel": "ACCEL", "accel_m_s2": "ACCEL", "accel_root": "ACCEL, root", "jerk": "JERK", "jerk_root": "JERK, root",
     "rte_percent": "RTE", "rte_mm": "RTE", "idf1": "IDF1", "idp": "IDP", "idr": "IDR", "mota": "MOTA", "motp": "MOTP",
     "hota": "HOTA", "deta": "DetA", "assa": "AssA", "loca": "LocA", "root_mm": "root", "ground_mm": "ground point",
+    "ground_median_mm": "ground point, median",
     "ground_m": "ground point", "ground_median_m": "ground point, median", "velocity_m_s": "velocity",
     "velocity_root_m_s": "velocity, root", "jitter_true": "jitter of the truth",
     "num_true": "true person-frames", "num_predicted": "found person-frames", "num_matched": "matched",

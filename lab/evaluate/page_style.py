@@ -34,6 +34,7 @@ th, td { padding: .26rem .6rem; text-align: right; border-bottom: 1px solid var(
 th { font-weight: 600; font-size: .86rem; color: var(--pale); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: .4rem; }
 td.text { text-align: left; white-space: normal; color: var(--pale); }
+.sheet td.text { min-width: 17rem; }
 small { font-weight: 400; color: var(--pale); }
 th small { display: block; }
 tr.group td { font-weight: 600; padding-top: .7rem; border-bottom-color: var(--pale); }
