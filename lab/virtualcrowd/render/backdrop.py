@@ -27,6 +27,8 @@ OFFSETS_PX = ((-0.375, -0.125), (0.375, 0.125), (0.125, -0.375), (-0.125, 0.375)
 _SAMPLES = ((500_000, 4), (9_000_000, 2))
 """(pixels of the picture, rays a pixel); beyond: one ray, the lens' blur hides the steps."""
 _CHUNK = 1 << 17
+_OFF_WALL_M = 0.06
+"""Walls ask for the sun this far in front of themselves: a wall the sun grazes spans much height in one cell."""
 _CORNER_DEPTH = 0.45
 """How much light is missing right at the foot of an obstacle."""
 _CONTACT = 0.42
@@ -172,7 +174,12 @@ class _Painter:
             shade = colour * ambient
             towards = max(0.0, float(surface.normal @ self.light.to_sun))
             sun = (towards * self.light.sun).astype(np.float32)
-            full = shade + colour * sun * self.sun_grid.sunlit(place, with_bodies=False)[:, None]
+            full = (
+                shade
+                + colour
+                * sun
+                * self.sun_grid.sunlit(place + np.float32(_OFF_WALL_M) * normal, with_bodies=False)[:, None]
+            )
             bright[own], dark[own] = self.light.develop(full), self.light.develop(shade)
         return bright, dark
 

@@ -128,9 +128,8 @@ def _kiosk(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"
     )
     window = (v > 0.36 * height) & (v < 0.76 * height) & (inside > 0.12)
     goods = lattice(np.floor(u / 0.16), np.floor(v / 0.21), s.seed)[:, None]
-    shelf = 0.16 * goods * np.array([0.55, 0.75, 1.0]) + 0.03 * np.sin(
-        40.0 * goods + np.array([0.0, 2.0, 4.0])
-    )
+    hue = 0.5 + 0.5 * np.sin(40.0 * goods + np.array([0.0, 1.0, 2.0]))
+    shelf = 0.12 * goods * (0.45 + 0.55 * hue) * (np.mod(v, 0.21) < 0.17)[:, None]
     glass = _tone(np.maximum(linear_bgr(52, 60, 66) + shelf, 0.01), 1 - 0.6 * _line(u, 1.1, 0.05, g))
     out = np.where(window[:, None], glass, panel)
     fascia = v > 0.86 * height
