@@ -331,10 +331,6 @@ def wish_of_walker(w: Walkers, i: int, walls: Walls, detours: Walls) -> tuple[fl
         w.lost[i] += 1
     if d < 1e-6:
         return 0.0, 0.0
-    if w.stuck[i] > 6:  # face to face: try past on the right, later on the left
-        aside = 0.7 if (w.stuck[i] // 25) % 2 else -0.7
-        dx, dy = dx - aside * dy, dy + aside * dx
-        d *= np.sqrt(1.0 + aside * aside)
     return speed * dx / d, speed * dy / d
 
 
@@ -526,6 +522,9 @@ def step(
             wx, wy = wish_of_follower(w, i, walls)
         else:
             wx, wy = wish_of_walker(w, i, walls, detours)
+        if w.stuck[i] > 6:  # face to face: try past on the right, later on the left
+            aside = 1.0 if (w.stuck[i] // 18) % 2 else -1.0
+            wx, wy = 0.7 * (wx - aside * wy), 0.7 * (wy + aside * wx)
         fx, fy = forces(w, i, rings, walls, low, order, starts, shape)
         ax, ay = (wx - w.velocity[i, 0]) / RELAX_S + fx, (wy - w.velocity[i, 1]) / RELAX_S + fy
         # what the forces ask for within the time a step of a foot takes

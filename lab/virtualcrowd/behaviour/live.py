@@ -74,7 +74,7 @@ class LiveCrowd:
         """Set on the way; stops at the end of it, or passes through."""
         w = self.w
         self.guide(k, way_m)
-        w.brakes[k], w.moving[k], w.arrived[k], w.leader[k] = brakes, True, False, NOBODY
+        w.brakes[k], w.moving[k], w.arrived[k], w.leader[k], w.stuck[k] = brakes, True, False, NOBODY, 0
 
     def guide(self, k: int, way_m: Float[Array, "K 2"]) -> None:
         """Give a way; a follower takes it only as long as its place is out of sight."""
@@ -83,13 +83,13 @@ class LiveCrowd:
         if len(way) < len(way_m):
             way = np.concatenate([way, way_m[-1:]])
         w.way[k, : len(way)] = way
-        w.way_at[k], w.way_count[k], w.stuck[k], w.lost[k] = 0, len(way), 0, 0
+        w.way_at[k], w.way_count[k], w.lost[k] = 0, len(way), 0
 
     def follow(self, k: int, leader: int, ahead: int, rank: int, beside_m: tuple[float, float]) -> None:
         """Walk beside or behind a leader."""
         w = self.w
         w.leader[k], w.ahead[k], w.rank[k], w.beside[k] = leader, ahead, rank, beside_m
-        w.moving[k], w.arrived[k], w.way_count[k] = True, False, 0
+        w.moving[k], w.arrived[k], w.way_count[k], w.stuck[k] = True, False, 0, 0
 
     def halt(self, k: int, face_rad: float, activity: Activity) -> None:
         """Stop here and turn to a heading."""
