@@ -30,7 +30,7 @@ SEED = 1
 SIZE_PX = (1280, 720)
 SECONDS = 10.0
 RATE = "25"
-CROWD = CrowdConfig(scene="plaza", people=56, seconds=SECONDS + 0.2, seed=SEED)
+CROWD = CrowdConfig.model_validate({"scene": "plaza", "people": 56, "seconds": SECONDS + 0.2, "seed": SEED})
 STYLE = RenderConfig(
     seed=3,
     noise=0.9,
