@@ -217,9 +217,9 @@ def set_up(points: Array, faces: Array, lens: Lens, cull: bool, corners: Array, 
 @compiled
 def twice_area(corners: Array, t: int) -> int:
     """Signed, in square subpixels."""
-    return (corners[t, 2] - corners[t, 0]) * (corners[t, 5] - corners[t, 1]) - (
-        corners[t, 3] - corners[t, 1]
-    ) * (corners[t, 4] - corners[t, 0])
+    abx, aby = corners[t, 2] - corners[t, 0], corners[t, 3] - corners[t, 1]
+    acx, acy = corners[t, 4] - corners[t, 0], corners[t, 5] - corners[t, 1]
+    return int(abx * acy - aby * acx)
 
 
 @compiled

@@ -41,7 +41,8 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
         CrowdFolderError: no such file, damaged, or without one of the arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: numpy leaves a file open that it finds damaged
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             missing = [name for name in names if name not in file.files]
             if missing:
                 raise CrowdFolderError(f"{path} lacks {', '.join(missing)}; was it made by something else?")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_matrix
 
 Array = np.ndarray
 
@@ -45,11 +46,12 @@ def decimate(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"], num_faces:
         cost[np.isin(edges[:, 0] * len(place) + edges[:, 1], refused)] = np.inf
         most = min(max(1, int(_ROUND_SHARE * len(edges))), (len(faces) - num_faces + 1) // 2)
         chosen = _independent(edges, cost, len(place), most)
+        pinched = _pinched(edges, edges[chosen], len(place))
         target = np.arange(len(place))
         target[edges[chosen, 1]] = edges[chosen, 0]
         moved = place.copy()
         moved[edges[chosen, 0]] = best[chosen]
-        keep = ~_turned(place, moved, faces, target, edges[chosen])
+        keep = ~(pinched | _turned(place, moved, faces, target, edges[chosen]))
         bad = edges[chosen[~keep]]
         chosen = chosen[keep]
         if len(chosen) == 0 and len(bad) == 0:
@@ -123,7 +125,7 @@ def _turned(
     before: Float[Array, "V 3"], after: Float[Array, "V 3"], faces: Int[Array, "F 3"], target: Int[Array, "V"],
     chosen: Int[Array, "C 2"],
 ) -> Bool[Array, "C"]:  # fmt: skip
-    """Which collapses would fold a face over or pinch the surface."""
+    """Which collapses would fold a face over."""
     new = target[faces]
     alive = (new[:, 0] != new[:, 1]) & (new[:, 1] != new[:, 2]) & (new[:, 2] != new[:, 0])
     old_n = _normals(before, faces)
@@ -133,11 +135,16 @@ def _turned(
     folded = alive & (cos < _LEAST_TURN_COS * size)
     bad = np.zeros(len(before), bool)
     bad[new[folded].ravel()] = True
-    # an edge of a closed surface loses exactly its two faces; more would leave a fin
-    dead = new[~alive]
-    twice = np.where((dead[:, 0] == dead[:, 1]) | (dead[:, 0] == dead[:, 2]), dead[:, 0], dead[:, 1])
-    bad |= np.bincount(twice, minlength=len(before)) > 2
     return np.asarray(bad[chosen[:, 0]])
+
+
+def _pinched(edges: Int[Array, "E 2"], chosen: Int[Array, "C 2"], num_vertices: int) -> Bool[Array, "C"]:
+    """Which collapses would close a tunnel: the ends share more neighbours than the corners of their two faces."""
+    ends = np.concatenate([edges, edges[:, ::-1]])
+    shape = (num_vertices, num_vertices)
+    near = csr_matrix((np.ones(len(ends), np.int64), (ends[:, 0], ends[:, 1])), shape=shape)
+    common = near[chosen[:, 0]].multiply(near[chosen[:, 1]]).sum(axis=1)
+    return np.asarray(common).ravel() > 2
 
 
 def _normals(place: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Float[Array, "F 3"]:

@@ -247,7 +247,9 @@ class _Looker:
     def draw(self, moment: Moment, seen: Seen, keep: bool) -> Sheet:
         """One frame on this thread's buffers."""
         if not hasattr(self._own, "scratch"):
-            self._own.scratch = new_scratch(self.canvas, *moment.inside.shape, self.skin.rest.shape[1])
+            self._own.scratch = new_scratch(
+                self.canvas, len(moment.present), NUM_PROBES, self.skin.rest.shape[1]
+            )
         scratch: Scratch = self._own.scratch
         look_frame(
             self.skin, self.canvas.lens, self.canvas.optics, moment, self.rules, self.canvas.inv_depth,
