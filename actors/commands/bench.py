@@ -68,7 +68,7 @@ def suite(
     update: UpdateOption = False,
 ) -> None:
     """The standing suite of virtual crowds: accuracy, identity and streaming of the engine as it is."""
-    from ...lab.bench.suite import run_smoke, run_suite, suite_metrics
+    from ...lab.bench.suite import SuiteCase, run_smoke, run_suite, suite_metrics
     from ...lab.bench.suite_page import section, write_section
     from ...lab.evaluate.question import Question
     from ..solver import compile_in_another_process
@@ -79,12 +79,13 @@ def suite(
     compile_in_another_process()
     with ExitStack() as held:
         folder = cache or Path(held.enter_context(TemporaryDirectory(prefix="crowdstream-suite-")))
+        short: list[SuiteCase] = []
+        shorter: list[SuiteCase] = []
         if smoke:
-            cases, short, shorter = run_smoke(folder), [], []
+            cases = run_smoke(folder)
         else:
             mocap = _mocap(data)
             cases = run_suite(folder, mocap, progress=note.print)
-            short = shorter = []
             if paper is not None:
                 short = run_suite(folder, mocap, Question("paper", seconds=paper), progress=note.print)
                 shorter = run_suite(folder, mocap, Question("live", seconds=paper), progress=note.print)

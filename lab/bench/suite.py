@@ -28,12 +28,15 @@ from ..virtualcrowd.store import Crowd, load_crowd
 from .metric import Direction, Metric
 
 VIEWS = ("high", "low")
+_SCENES = ("plaza", "station", "hillside", "terrace")
 SUITE = tuple(
-    CrowdConfig(scene=scene, people=40, seconds=10.0, seed=31 + k)
-    for k, scene in enumerate(("plaza", "station", "hillside", "terrace"))
+    CrowdConfig.model_validate({"scene": scene, "people": 40, "seconds": 10.0, "seed": 31 + k})
+    for k, scene in enumerate(_SCENES)
 )
 """40 people for 10 s in each place: 12,000 person-frames a case, some 96,000 in all."""
-SMOKE = (CrowdConfig(scene="plaza", people=8, seconds=4.0, seed=7, warm_up_s=5.0),)
+SMOKE = (
+    CrowdConfig.model_validate({"scene": "plaza", "people": 8, "seconds": 4.0, "seed": 7, "warm_up_s": 5.0}),
+)
 """One tiny crowd of drawn motion, seen from above."""
 
 Progress = Callable[[str], None]
