@@ -118,6 +118,18 @@ def test_the_missing_are_charged_by_the_authors_and_counted_apart_by_us() -> Non
     assert (corrected.precision, corrected.recall, corrected.f1) == pytest.approx((1.0, 0.8, 8 / 9))
 
 
+def test_who_is_not_there_is_charged_by_the_nominal_rule_alone() -> None:
+    """One of five people is away for half of the time: a perfect result is perfect, nominally 150 mm x 6 of 60."""
+    crowd = _walkers()
+    present = crowd.present.copy()
+    present[0, :6] = False
+    gone = replace(crowd, present=present)
+    got = score_author(gone, gone)
+    assert got.wa_mpjpe_mm == pytest.approx(0.0, abs=1e-6) == got.w_mpjpe_mm
+    assert got.wa_nominal_mpjpe_mm == pytest.approx(15.0)
+    assert got.w_nominal_mpjpe_mm == pytest.approx(15.0)
+
+
 def test_invented_people_cost_precision_and_redundancy() -> None:
     crowd = _walkers()
     truth = _only(crowd, [0, 1, 2, 4])
