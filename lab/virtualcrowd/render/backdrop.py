@@ -45,11 +45,22 @@ class Places:
     """uint16 code of the 1/32 within the cell."""
 
     @classmethod
-    def of(cls, column_row: Float[Array, "H W 2"]) -> Places:
-        """From float32 columns and rows."""
-        columns, rows = (np.ascontiguousarray(column_row[..., k]) for k in range(2))
+    def of(cls, column_row: Float[Array, "M 2"]) -> Places:
+        """From float32 columns and rows, as a picture one pixel wide."""
+        columns, rows = (np.ascontiguousarray(column_row[:, k : k + 1]) for k in range(2))
         cell, part = cv2.convertMaps(columns, rows, cv2.CV_16SC2)
         return cls(np.asarray(cell), np.asarray(part))
+
+    @classmethod
+    def outside(cls, width: int, height: int) -> Places:
+        """Nowhere on the grid, to be filled in."""
+        return cls(np.full((height, width, 2), -9999, np.int16), np.zeros((height, width), np.uint16))
+
+    def put(self, pixels: Int[Array, "M"], column_row: Float[Array, "M 2"]) -> None:
+        """Set pixels, counted row by row."""
+        found = Places.of(column_row)
+        self.cell.reshape(-1, 2)[pixels] = found.cell[:, 0]
+        self.part.reshape(-1)[pixels] = found.part[:, 0]
 
 
 @dataclass(frozen=True)
@@ -103,8 +114,7 @@ def picture_place(
     tracer = Tracer(vertices - lens.eye_m, faces)
     corner = _corner_shade(foot_grid, surfaces)
     lit, shaded = np.empty((height * width, 3), np.uint8), np.empty((height * width, 3), np.uint8)
-    sun_place = np.full((height * width, 2), -1e4, np.float32)
-    foot_place = np.full((height * width, 2), -1e4, np.float32)
+    sun_place, foot_place = Places.outside(width, height), Places.outside(width, height)
     painter = _Painter(surfaces, owner, lens, tracer, light, sun_grid, foot_grid, corner, seed, samples)
     for start in range(0, width * height, _CHUNK):
         index = np.arange(start, min(start + _CHUNK, width * height))
@@ -116,12 +126,12 @@ def picture_place(
             dark += one[1] / samples
         lit[index], shaded[index] = to_bytes(bright), to_bytes(dark)
         points, met = painter.meet(px)[:2]
-        sun_place[index[met]] = sun_grid.place(points[met])
-        foot_place[index[met]] = foot_grid.place(points[met])
+        sun_place.put(index[met], sun_grid.place(points[met]))
+        foot_place.put(index[met], foot_grid.place(points[met]))
     shape = (height, width)
     return Backdrop(
         lit=lit.reshape(*shape, 3), shaded=shaded.reshape(*shape, 3),
-        sun_place=Places.of(sun_place.reshape(*shape, 2)), foot_place=Places.of(foot_place.reshape(*shape, 2)),
+        sun_place=sun_place, foot_place=foot_place,
     )  # fmt: skip
 
 
@@ -184,7 +194,7 @@ class _Painter:
         return bright, dark
 
     def _closed(self, points: Float[Array, "M 3"]) -> Float[Array, "M"]:
-        place = self.foot_grid.place(points).reshape(-1, 1, 2)
+        place = self.foot_grid.place(points)
         # in columns of at most 2^15 points: the largest picture that remap takes
         parts = np.array_split(place, len(place) // 30_000 + 1)
         shade = np.concatenate([_look_up(self.corner, Places.of(part)) for part in parts])[:, 0]

@@ -58,12 +58,12 @@ def _flags(
 
 
 def _paving(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
-    bases = (linear_bgr(176, 170, 160), linear_bgr(160, 158, 156), linear_bgr(186, 174, 156))
+    bases = (linear_bgr(162, 156, 147), linear_bgr(150, 148, 146), linear_bgr(168, 157, 141))
     return _flags(s, u, v, g, (0.8, 0.4), bases[s.seed % 3], 0.30)
 
 
 def _slabs(s: Surface, u: Channel, v: Channel, g: Channel) -> Float[Array, "M 3"]:
-    out = _flags(s, u, v, g, (1.2, 1.2), linear_bgr(168, 166, 160), 0.16)
+    out = _flags(s, u, v, g, (1.2, 1.2), linear_bgr(154, 152, 147), 0.16)
     band = np.clip(_line(u, 6.0, 0.30, g) + _line(v, 6.0, 0.30, g), 0, 1)
     return _mix(out, linear_bgr(120, 106, 96) * np.ones_like(out), 0.8 * band)
 
