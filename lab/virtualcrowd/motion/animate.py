@@ -42,8 +42,8 @@ def animate(
         body: with the shape directions of the shipped one, which is the default.
     """
     body = body or load_body()
-    n, t = plan.present.shape
     out = _empty(plan, library.clips)
+    n = len(plan.person_ids)
     for row in range(n):
         person = (plan.seed, STREAM, int(plan.person_ids[row]))
         build = build_of(

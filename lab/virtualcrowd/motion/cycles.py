@@ -33,7 +33,7 @@ WALK_FRAMES, RUN_FRAMES = (22, 50), (15, 28)
 """Length of a cycle at 30 Hz."""
 STRIKE_DELAY = 1
 """Frames: when farthest ahead of the pelvis, a foot still goes as fast as the body."""
-MIN_RUN_M_S, MAX_WALK_M_S = 1.7, 2.0
+MIN_WALK_M_S, MIN_RUN_M_S, MAX_WALK_M_S = 0.35, 1.7, 2.0
 RISEN_M, WALK_RISEN_M = 0.05, 0.025
 """A toe joint this far over its lowest has left the ground."""
 MAX_TURN_RAD = 1.2
@@ -212,8 +212,7 @@ def _cycle(
     if (
         abs(turn) > MAX_TURN_RAD
         or speed < 0.35
-        or not running
-        and speed > MAX_WALK_M_S
+        or (not running and speed > MAX_WALK_M_S)
         or not _ordinary(take, part)
     ):
         return None

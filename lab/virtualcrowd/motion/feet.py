@@ -223,6 +223,10 @@ def _tilt(xy_m: Float[Array, "2"], yaw_rad: float, surface: Surface) -> Float[Ar
     return qt.to_rotmat(qt.from_rotvec(axis / sine * np.arctan2(sine, normal[2])))
 
 
+def _slowed(drift_m: Float[Array, "3"]) -> Float[Array, "3"]:
+    return np.asarray(drift_m * min(1.0, MAX_DRIFT_M / max(float(np.linalg.norm(drift_m)), 1e-9)))
+
+
 @dataclass(frozen=True)
 class Swing:
     """A foot's way through the air."""
@@ -249,9 +253,7 @@ def _swing(
     frames, u = np.arange(off + 1, on), np.arange(1, on - off) / (on - off)
     early, late = max(off - 1, 0), min(on + 1, len(ankle) - 1)
     away = {k: ankle[k] - gait[0][k] for k in {early, off, on, late}}
-    leave, come = (
-        np.clip(d, -MAX_DRIFT_M, MAX_DRIFT_M) for d in (away[off] - away[early], away[late] - away[on])
-    )
+    leave, come = _slowed(away[off] - away[early]), _slowed(away[late] - away[on])
     h = u[:, None]
     offset = (
         (2 * h**3 - 3 * h**2 + 1) * away[off] + (h**3 - 2 * h**2 + h) * (on - off) * leave

@@ -23,7 +23,7 @@ FADE_FRAMES = 24
 """Over which one stretch of standing turns into the next."""
 SPEED_SD, TURN_SD = 0.13, 0.35
 """How far (log speed; rad/s) a cycle may be from what is asked for before it costs 1."""
-OTHER_SUBJECT, DRAWN, FOLLOWING, WHIM = 1.2, 5.0, -0.8, 0.6
+OTHER_SUBJECT, DRAWN, FOLLOWING, WHIM = 2.0, 6.0, -0.8, 0.5
 """Costs of a cycle: of another performer, drawn, following the one before in its recording, and of chance."""
 
 

@@ -82,7 +82,7 @@ def _axes(
     x /= np.linalg.norm(x)
     rest = np.stack([x, y, np.cross(x, y)], axis=1)
     here = np.stack([left, along, np.cross(left, along)], axis=2)
-    return here @ rest.T
+    return np.asarray(here @ rest.T)
 
 
 def lowering_m(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -238,7 +239,7 @@ def _shuffling(plan: StepPlan, frames: int) -> Bool[Array, "T"]:
     """Frames in which a foot is on its way by a drawn step."""
     mask = np.zeros(frames, bool)
     for plants in plan.plants:
-        for before, after in zip(plants[:-1], plants[1:], strict=True):
+        for before, after in pairwise(plants):
             if after.drawn:
                 mask[max(before.end, 0) : max(after.start, 0)] = True
     return mask

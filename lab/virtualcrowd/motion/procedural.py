@@ -93,7 +93,7 @@ def _wrap_walk(speed_m_s: float) -> Float[Array, "3 13"]:
     """Walking angles at a speed: strides, and with them hip and knee, shrink as one slows down."""
     gain = np.clip(0.55 + 0.34 * speed_m_s, 0.6, 1.15)
     scaled = _WALK_DEG * np.array([[gain], [0.35 + 0.65 * gain], [gain]])
-    return np.c_[scaled, scaled[:, :1]]
+    return np.asarray(np.c_[scaled, scaled[:, :1]])
 
 
 def _hang(

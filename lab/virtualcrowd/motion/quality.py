@@ -141,8 +141,8 @@ def _soles(
         touched = np.flatnonzero(weights[:, k] > 1e-4)
         turned = np.einsum("tcd,sd->tsc", world[:, joint], arms[touched, k]) + joints[:, None, joint]
         placed[:, touched] += weights[touched, k, None] * turned
-    placed = placed.reshape(len(placed), 2, -1, 3)
-    return placed[..., 2] - surface_height_m(motion.scene.ground, placed[..., :2]), placed[..., :2]
+    soles = placed.reshape(len(placed), 2, -1, 3)
+    return soles[..., 2] - surface_height_m(motion.scene.ground, soles[..., :2]), soles[..., :2]
 
 
 def _slides(height_m: Float[Array, "T 2 S"], soles_m: Float[Array, "T 2 S 2"]) -> Float[Array, "M"]:

@@ -79,10 +79,10 @@ def multiply(a: Float[Array, "*#batch 4"], b: Float[Array, "*#batch 4"]) -> Floa
 
 def conjugate(q: Float[Array, "*batch 4"]) -> Float[Array, "*batch 4"]:
     """The inverse rotation."""
-    return q * np.array([1.0, -1.0, -1.0, -1.0], q.dtype)
+    return np.asarray(q * np.array([1.0, -1.0, -1.0, -1.0], q.dtype))
 
 
-def about(axis: int, angle_rad: Float[Array, "*batch"]) -> Float[Array, "*batch 4"]:
+def about(axis: int, angle_rad: Float[Array, "*batch"] | float) -> Float[Array, "*batch 4"]:
     """Turns about one of the three axes (0 x, 1 y, 2 z)."""
     half = 0.5 * np.asarray(angle_rad, np.float64)
     out = np.zeros((*half.shape, 4))

@@ -42,4 +42,4 @@ def betas_of_stature(stature_m: float, rng: np.random.Generator, body: BodyData)
         step[0] = 1.0
         slope = body.stature_m(betas + step) - body.stature_m(betas)
         betas[0] += (stature_m - body.stature_m(betas)) / slope
-    return betas
+    return np.asarray(betas)

@@ -78,7 +78,9 @@ def yaw_of(rotation: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
     return np.asarray(np.arctan2(forward[..., 1], forward[..., 0]))
 
 
-def turned(xy: Float[Array, "*#batch 2"], angle_rad: Float[Array, "*#batch"]) -> Float[Array, "*#batch 2"]:
+def turned(
+    xy: Float[Array, "*#batch 2"], angle_rad: Float[Array, "*#batch"] | float
+) -> Float[Array, "*#batch 2"]:
     """Plane vectors turned counter-clockwise."""
     c, s = np.cos(angle_rad), np.sin(angle_rad)
     return np.stack([c * xy[..., 0] - s * xy[..., 1], s * xy[..., 0] + c * xy[..., 1]], axis=-1)

@@ -99,7 +99,8 @@ def clock(
     rate = steps_per_second(speed, running, leg_m) * tempo / 30.0
     spans = _spans(speed)
     stretches = [_stretch(a, b, rate, len(path_m), first_phase) for a, b in spans]
-    phase, offsets = np.zeros(len(path_m)), []
+    phase = np.zeros(len(path_m))
+    offsets: list[int] = []
     walking = np.zeros(len(path_m), bool)
     reached, last_end = 0, 0
     for stretch in stretches:
