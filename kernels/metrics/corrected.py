@@ -264,7 +264,9 @@ def _run_labels(
 ) -> Int[Array, "M"]:
     """Numbers runs of consecutive frames in which a keypoint is visible; -1 in between. All, if none is known."""
     known = truth.visible.shape[:2] == truth.present.shape
-    seen = truth.visible[person, frame].any(axis=1) if known else np.ones(len(person), dtype=bool)
+    seen = np.ones(len(person), dtype=bool)
+    if known:
+        seen = np.asarray(truth.visible[person, frame].any(axis=1))
     linked = np.zeros(len(person), dtype=bool)
     linked[run_starts(person, frame, row, 1) + 1] = True
     linked[1:] &= seen[:-1]
