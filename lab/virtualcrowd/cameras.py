@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ...kernels.camera import CameraModel
 from ...kernels.errors import CrowdstreamError
@@ -118,16 +118,36 @@ def _candidates(
         centre = np.array([*xy, float(surface_height_m(scene.ground, xy)) + height])
         if kind.heights_m[0] < 6.0 and _too_near(scene, centre):
             continue
-        for pitch, focal in product(kind.pitches_deg, kind.focals):
-            camera = look(centre, bearing, np.radians(pitch), focal, aspect)
-            inside, tall, down = _seen(camera, aspect, feet)
-            share = float(inside.mean())
-            if share > 0.3:
-                # large people, the scene in the middle and over most of the picture's height
-                middle_of = 1.0 - 1.2 * abs(float(down[inside].mean()) - 0.5)
-                filled = min(float(np.ptp(down[inside])) / 0.75, 1.0) ** 0.5
-                out.append((share, float(np.quantile(tall[inside], 0.2)) * middle_of * filled, camera))
+        for pitch in np.radians(kind.pitches_deg):
+            plain = look(centre, bearing, pitch, 1.0, aspect)
+            shares, scores = _scores(plain, np.array(kind.focals), aspect, feet)
+            for share, score, focal in zip(shares, scores, kind.focals, strict=True):
+                if share > 0.3:
+                    out.append((float(share), float(score), look(centre, bearing, pitch, focal, aspect)))
     return out
+
+
+def _scores(
+    plain: CameraModel, focals: Float[Array, "F"], aspect: float, feet: Float[Array, "M 3"]
+) -> tuple[Float[Array, "F"], Float[Array, "F"]]:
+    """Share of people who are whole in the picture, and how good it is, for each focal length.
+
+    Good: people are large, the scene is in the middle and over most of the picture's height.
+    """
+    ends = [plain.to_camera(feet), plain.to_camera(feet + np.array([0.0, 0.0, PERSON_M]))]
+    front = (ends[0][:, 2] > 0.1) & (ends[1][:, 2] > 0.1)
+    px = [
+        np.array([0.5, 0.5 * aspect]) + focals[:, None, None] * p[front, :2] / p[front, 2:] for p in ends
+    ]  # (F, M', 2)
+    inside = np.all([(p > 0).all(axis=-1) & (p < (1.0, aspect)).all(axis=-1) for p in px], axis=0)
+    tall = np.linalg.norm(px[0] - px[1], axis=-1)
+    shares, scores = inside.sum(axis=1) / len(feet), np.zeros(len(focals))
+    for f in np.flatnonzero(shares > 0.3):
+        down = px[0][f, inside[f], 1] / aspect
+        middle = 1.0 - 1.2 * abs(float(down.mean()) - 0.5)
+        filled = min(float(np.ptp(down)) / 0.75, 1.0) ** 0.5
+        scores[f] = np.quantile(tall[f, inside[f]], 0.2) * middle * filled
+    return shares, scores
 
 
 def _places(scene: Scene) -> Float[Array, "M 3"]:
@@ -139,18 +159,6 @@ def _places(scene: Scene) -> Float[Array, "M 3"]:
     to = xy[:, None] - scene.outline_m
     xy = xy[np.all(edge[:, 0] * to[..., 1] - edge[:, 1] * to[..., 0] >= 0, axis=1)]
     return np.concatenate([xy, surface_height_m(scene.ground, xy)[:, None]], axis=1)
-
-
-def _seen(
-    camera: CameraModel, aspect: float, feet: Float[Array, "M 3"]
-) -> tuple[Bool[Array, "M"], Float[Array, "M"], Float[Array, "M"]]:
-    """Who is whole in the picture, how tall there in picture widths, and how far down in picture heights."""
-    lower, upper = camera.project(feet), camera.project(feet + np.array([0.0, 0.0, PERSON_M]))
-    inside = np.ones(len(feet), bool)
-    for point in (lower, upper):
-        with np.errstate(invalid="ignore"):
-            inside &= (point[:, 0] > 0) & (point[:, 0] < 1) & (point[:, 1] > 0) & (point[:, 1] < aspect)
-    return inside, np.linalg.norm(lower - upper, axis=1), lower[:, 1] / aspect
 
 
 def _too_near(scene: Scene, centre: Float[Array, "3"], free_m: float = 6.0) -> bool:

@@ -30,6 +30,8 @@ EXIT_M = 0.5
 """People are gone this near to their gate."""
 GLANCE_S = (3.0, 8.0)
 """Between two turns of a standing person."""
+TRIES = 400
+"""To find room for one more party at first."""
 QUEUERS_A_LINE = 5.0
 """One queue is open for so many who want to queue."""
 TALK_GAP_M = 0.85
@@ -380,15 +382,17 @@ class Simulation:
         failed = 0
         while self.live.count < self.config.people:
             drawn = self._draw(self.config.people - self.live.count)
-            if drawn is None or not self._place(*drawn):
-                failed += 1
-                if drawn is not None:
-                    self._undo(drawn[1])
-                if failed > 40 * self.config.people + 400:
-                    raise CrowdError(
-                        f"scene {self.scene.name!r} ({self.scene.area_m2:.0f} m2) has room for about "
-                        f"{self.live.count} people, expected {self.config.people}; ask for fewer"
-                    )
+            if drawn is not None and self._place(*drawn):
+                failed = 0
+                continue
+            failed += 1
+            if drawn is not None:
+                self._undo(drawn[1])
+            if failed > TRIES:
+                raise CrowdError(
+                    f"scene {self.scene.name!r} ({self.scene.area_m2:.0f} m2) has room for about "
+                    f"{self.live.count} people, expected {self.config.people}; ask for fewer"
+                )
 
     def _place(self, party: Party, errands: list[Errand], gate: int) -> bool:
         """Put a party at its first errand, or on the way to it."""
