@@ -37,7 +37,8 @@ class People:
     keypoints_px: Float[Array, "N F 17 2"]
     """Projected COCO-17, pixels."""
     visible: Bool[Array, "*optional_v 17"] = field(default_factory=lambda: np.ones((0, 0, 17), bool))
-    """(N, F, 17). Truth only: which keypoints the camera can see ((0, 0, 17) where unknown)."""
+    """(N, F, 17). Truth only: keypoints in the picture that no other body and no obstacle hides; what the own body
+    hides counts as visible ((0, 0, 17) where unknown)."""
     soles_m: Float[Array, "*optional_s S 3"] = field(default_factory=lambda: np.zeros((0, 0, 0, 3)))
     """(N, F, S, 3). World positions of a few sole vertices, for foot sliding ((0, 0, 0, 3): not measured)."""
     provenance: UInt8[Array, "*optional_p"] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))

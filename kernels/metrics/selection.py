@@ -2,9 +2,9 @@
 
 A person-frame is *occluded* if at least half of its COCO keypoints that lie in the picture are hidden. (The paper's
 Table III names occluded instances without a rule.) Keypoints beyond the border are cut off, not hidden: they count
-on neither side. A person wholly outside the picture is in no bin. Whether a limb behind the own body is hidden is up
-to the truth's `visible`: if so, a person in full view hides 30 % of the keypoints, and one in fifty counts as
-occluded (measured on a plaza of 60 people, high and low camera; those selected show 40 % and 4 % of their bodies).
+on neither side. A person wholly outside the picture is in no bin. The evaluator's truth counts what others and
+obstacles hide; a limb behind the own body counts as visible, or a person in full view would hide 30 % of the
+keypoints and one in fifty of them would be occluded (measured on a plaza of 60 people, high and low camera).
 """
 
 from __future__ import annotations

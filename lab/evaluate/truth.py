@@ -99,7 +99,8 @@ def truth_of(motion: CrowdMotion, view: View, body: BodyData, seconds: float | N
         joints_m=spread["joints_m"], ground_m=motion.ground_m[:, slots].astype(np.float64),
         depth_axis=view.camera.R_cam_world[2].copy(), centre_m=view.camera.centre_world_m, box_px=box_px,
         keypoints_px=spread["keypoints_px"], soles_m=spread["soles_m"],
-        visible=(view.visibility[:, nearest] == Visibility.VISIBLE) & here[..., None], size_px=view.camera.size_px,
+        visible=(view.visibility[:, nearest] >= Visibility.SELF_OCCLUDED) & here[..., None],
+        size_px=view.camera.size_px,
     )  # fmt: skip
     return Truth(people, here, np.where(here, view.seen_share[:, nearest], 0.0), t_ns)
 
