@@ -160,10 +160,9 @@ def _rest(
     share = (np.arange(len(roll)) + 1.0) / max(len(roll), 1)
     roll = np.where(roll > 0, roll * np.clip(2.0 - 3.0 * share, 0.0, 1.0), roll)
     place = np.array([plant.x_m, plant.y_m])
-    tilt = _tilt(place, plant.yaw_rad, surface)
+    tilt, height = _tilt(place, plant.yaw_rad, surface)
     flat = tilt @ qt.to_rotmat(qt.about(2, np.float64(plant.yaw_rad))) @ BODY_TO_WALK
-    ground = np.array([*place, float(surface(place[None])[0])])
-    home = ground + tilt[:, 2] * shape.height_m
+    home = np.array([*place, height]) + tilt[:, 2] * shape.height_m
     roll = _push_off(roll, share, home, flat, hip, shape)
     axes, ankle = _rolled(roll, home, flat, shape)
     return ankle, axes, np.minimum(roll, 0.0)
@@ -208,19 +207,19 @@ def _push_off(
     return np.asarray(np.maximum(roll + more * np.clip(4.0 * share - 1.2, 0.0, 1.0), ROLL_LIMITS_RAD[0]))
 
 
-def _tilt(xy_m: Float[Array, "2"], yaw_rad: float, surface: Surface) -> Float[Array, "3 3"]:
-    """The rotation that lays a level foot onto the ground."""
+def _tilt(xy_m: Float[Array, "2"], yaw_rad: float, surface: Surface) -> tuple[Float[Array, "3 3"], float]:
+    """The rotation that lays a level foot onto the ground, and the ground's height."""
     ahead = SLOPE_REACH_M * np.array([np.cos(yaw_rad), np.sin(yaw_rad)])
     aside = np.array([-ahead[1], ahead[0]])
-    z = surface(np.stack([xy_m + ahead, xy_m - ahead, xy_m + 0.5 * aside, xy_m - 0.5 * aside]))
+    z = surface(np.stack([xy_m + ahead, xy_m - ahead, xy_m + 0.5 * aside, xy_m - 0.5 * aside, xy_m]))
     slope = (z[0] - z[1]) * ahead / (2 * SLOPE_REACH_M**2) + (z[2] - z[3]) * aside / SLOPE_REACH_M**2
     normal = np.array([-slope[0], -slope[1], 1.0])
     normal /= np.linalg.norm(normal)
     axis = np.cross([0.0, 0.0, 1.0], normal)
     sine = float(np.linalg.norm(axis))
     if sine < 1e-9:
-        return np.eye(3)
-    return qt.to_rotmat(qt.from_rotvec(axis / sine * np.arctan2(sine, normal[2])))
+        return np.eye(3), float(z[4])
+    return qt.to_rotmat(qt.from_rotvec(axis / sine * np.arctan2(sine, normal[2]))), float(z[4])
 
 
 def _slowed(drift_m: Float[Array, "3"]) -> Float[Array, "3"]:
@@ -261,7 +260,8 @@ def _swing(
     )  # fmt: skip
     ankle[frames] = gait[0][frames] + offset
     smooth = u * u * u * (u * (6 * u - 15) + 10)
-    turns = [qt.to_rotvec(qt.from_rotmat(axes[k] @ gait[1][k].T)) for k in (off, on)]
+    ends = [off, on]
+    turns = qt.to_rotvec(qt.from_rotmat(axes[ends] @ gait[1][ends].transpose(0, 2, 1)))
     correction = turns[0] + smooth[:, None] * (turns[1] - turns[0])
     axes[frames] = qt.to_rotmat(qt.from_rotvec(correction)) @ gait[1][frames]
     still = np.clip(1.0 - u / 0.7, 0.0, 1.0)
@@ -269,8 +269,8 @@ def _swing(
     toes = axes[frames] @ qt.to_rotmat(qt.about(0, bend[frames]))
     tip = ankle[frames] + axes[frames] @ shape.toe_m + toes @ (shape.tip_m - shape.toe_m)
     ball = np.array([shape.toe_m[0], shape.tip_m[1], shape.toe_m[2]])
-    ends_m = (*(ankle[frames] + axes[frames] @ v for v in (shape.heel_m, ball)), tip)
-    lowest = np.min([e[:, 2] - surface(e[:, :2]) for e in ends_m], axis=0)
+    low_m = np.stack([*(ankle[frames] + axes[frames] @ v for v in (shape.heel_m, ball)), tip])
+    lowest = (low_m[..., 2] - surface(low_m[..., :2])).min(axis=0)
     bump = 16.0 * (u * (1 - u)) ** 2 * swing.lift_m
     need = np.maximum(np.maximum(bump, PARTED_M) - lowest, 0.0)
     ankle[frames, 2] += (

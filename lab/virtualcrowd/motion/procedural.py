@@ -69,7 +69,7 @@ def _cycle(speed_m_s: float, running: bool, rng: np.random.Generator) -> GaitCyc
         rotvec[:, 1 + side, 0] = -hip - lean
         rotvec[:, 4 + side, 0] = np.maximum(knee, 0.02)
         rotvec[:, 7 + side, 0] = -ankle
-    elbow = 1.45 if running else 0.32
+    elbow = 1.30 if running else 0.32
     for side in (0, 1):
         forward = -np.cos(2 * np.pi * (phase + 0.5 * side - 0.02))
         _hang(
@@ -156,7 +156,7 @@ def _stance(rng: np.random.Generator, gesturing: bool) -> Stance:
         raised = np.clip(_drift(rng, t, 0.8, (6.0, 14.0)), 0, 1) if gesturing else np.zeros_like(t)
         flexion = 0.03 + 0.35 * raised + 0.35 * beat * raised + _drift(rng, t, 0.02, (4.0, 9.0))
         elbow = 0.22 + 1.25 * raised + beat * (0.2 + raised)
-        _hang(rotvec, side, flexion, np.maximum(elbow, 0.05), 1.24 + rng.uniform(-0.05, 0.05))
+        _hang(rotvec, side, flexion, np.maximum(elbow, 0.05), 1.34 + rng.uniform(-0.05, 0.05))
         rotvec[:, 4 + side, 0] = 0.06
     gaze = _drift(rng, t, 0.30, (4.0, 13.0))
     rotvec[:, 15, 1], rotvec[:, 12, 1], rotvec[:, 9, 1] = 0.55 * gaze, 0.35 * gaze, 0.1 * gaze
@@ -170,7 +170,7 @@ def _stance(rng: np.random.Generator, gesturing: bool) -> Stance:
     )
     quats[:, 0] = qt.multiply(turn, UPRIGHT)
     sway = np.stack([_drift(rng, t, 0.012, (3.0, 8.0)), _drift(rng, t, 0.018, (5.0, 14.0))], axis=1)
-    height = np.full((STANCE_FRAMES, 1), 0.926)
+    height = np.full((STANCE_FRAMES, 1), 0.938)
     wide = rng.uniform(0.07, 0.11)
     feet = np.array([[-0.05, wide, rng.uniform(0.08, 0.25)], [-0.05, -wide, -rng.uniform(0.08, 0.25)]])
     return Stance(

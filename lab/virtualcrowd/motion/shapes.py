@@ -2,8 +2,9 @@
 
 Coefficients 1..9 are drawn, coefficient 0 (7.5 cm of stature a unit, linear) is solved so that the rest pose is as
 tall as asked for. Children lie far along it on purpose (0.95 m: -10): legs shorten more than the trunk and the head
-half as much; the head direction, and a little weight, make up what is missing of a child's proportions.
-Below about 0.9 m the body is a small child only in size; nothing in the directions is a toddler's.
+half as much; the head, belly and hip directions make up some of what is missing of a child's proportions. At 0.95 m
+head and neck are a fifth of the body and the legs 45 %, as children of three or four have them. Below about 0.9 m the
+body is a child in size only; nothing in the directions is a toddler's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SPREAD = np.array([0.0, 0.9, 0.7, 0.8, 0.6, 0.7, 0.6, 0.7, 0.8, 0.6])
 LIMIT = 2.0
 CHILD_M = 1.45
 """Statures below are children's."""
-_HEAD, _WEIGHT, _SHOULDERS, _HIPS, _BELLY = 6, 1, 3, 8, 5
+_BELLY, _HEAD, _HIPS = 5, 6, 8
 
 
 def betas_of_stature(stature_m: float, rng: np.random.Generator, body: BodyData) -> Float[Array, "10"]:
@@ -33,9 +34,9 @@ def betas_of_stature(stature_m: float, rng: np.random.Generator, body: BodyData)
     betas = np.clip(rng.normal(0.0, 1.0, NUM_BETAS), -LIMIT, LIMIT) * SPREAD
     young = float(np.clip((CHILD_M + 0.10 - stature_m) / 0.60, 0.0, 1.0))
     betas *= 1.0 - 0.6 * young
-    betas[_HEAD] += 0.5 * young
+    betas[_HEAD] += 1.2 * young
     betas[_BELLY] += 0.6 * young
-    betas[_SHOULDERS] -= 0.5 * young
+    betas[_HIPS] -= 0.8 * young
     betas[0] = 0.0
     for _ in range(3):  # one step but for the vertex that is the highest
         step = np.zeros(NUM_BETAS)

@@ -77,7 +77,7 @@ def _arm(carrying: Carrying, side: int, rng: np.random.Generator) -> Float[Array
             1.75 + rng.uniform(-0.15, 0.15),
         )
     else:
-        flexion, drop, inward, elbow = -0.02 + rng.uniform(-0.05, 0.05), 1.22, 0.0, 0.14
+        flexion, drop, inward, elbow = -0.02 + rng.uniform(-0.05, 0.05), 1.30, 0.0, 0.14
     turns = (
         qt.about(0, np.float64(-flexion)),
         qt.about(2, np.float64(-sign * drop)),
