@@ -431,7 +431,7 @@ def turn(w: Walkers, i: int, wanted: float, most: float, dt: float) -> float:
     change = min(max(rate - w.spin[i], -TURN_ACCELERATION * dt), TURN_ACCELERATION * dt)
     w.spin[i] += change
     w.heading[i] += w.spin[i] * dt
-    return off
+    return float(off)
 
 
 @exact

@@ -56,6 +56,20 @@ _KINDS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A place tried, and how good it is."""
+
+    share: float
+    """Of the scene that it sees."""
+    score: float
+    centre_m: Float[Array, "3"]
+    bearing_rad: float
+    pitch_rad: float
+    focal: float
+    """In image widths."""
+
+
 def place_camera(
     scene: Scene, view: str, size_px: tuple[int, int], seed: int, distorted: bool = False
 ) -> CameraModel:
@@ -76,15 +90,16 @@ def place_camera(
     rng = np.random.default_rng([seed, list(_KINDS).index(view), 17])
     aspect = size_px[1] / size_px[0]
     feet = _places(scene)
-    found: list[tuple[float, float, CameraModel]] = []
+    found: list[_Candidate] = []
     for swing in np.radians(rng.uniform(-kind.swing_deg, kind.swing_deg, 2)):
         found += _candidates(scene, kind, float(swing), aspect, feet)
     if not found:
         raise CameraPlaceError(f"scene {scene.name!r}: no {view} camera without an obstacle before it")
-    enough = [entry for entry in found if entry[0] >= kind.cover]
+    enough = [entry for entry in found if entry.share >= kind.cover]
     # where none sees enough, the one that sees most; else the ones that see people largest
-    ranked = sorted(enough, key=lambda e: -e[1]) if enough else sorted(found, key=lambda e: -e[0])[:1]
-    best = ranked[int(rng.integers(min(5, len(ranked))))][2]
+    ranked = sorted(enough, key=lambda e: -e.score) if enough else sorted(found, key=lambda e: -e.share)[:1]
+    choice = ranked[int(rng.integers(min(5, len(ranked))))]
+    best = look(choice.centre_m, choice.bearing_rad, choice.pitch_rad, choice.focal, aspect)
     scale = np.diag([size_px[0], size_px[0], 1.0])
     return CameraModel(
         K=scale @ best.K, R_cam_world=best.R_cam_world, t_cam_world_m=best.t_cam_world_m, size_px=size_px,
@@ -106,8 +121,8 @@ def look(
 
 def _candidates(
     scene: Scene, kind: _Kind, swing: float, aspect: float, feet: Float[Array, "M 3"]
-) -> list[tuple[float, float, CameraModel]]:
-    """(share seen, score of sizes, camera of width 1) of every place of one bearing."""
+) -> list[_Candidate]:
+    """Every place of one bearing that sees a third of the scene."""
     bearing = np.pi / 2 + swing
     along = np.array([np.cos(bearing), np.sin(bearing)])
     middle = scene.outline_m.mean(axis=0)
@@ -123,7 +138,7 @@ def _candidates(
             shares, scores = _scores(plain, np.array(kind.focals), aspect, feet)
             for share, score, focal in zip(shares, scores, kind.focals, strict=True):
                 if share > 0.3:
-                    out.append((float(share), float(score), look(centre, bearing, pitch, focal, aspect)))
+                    out.append(_Candidate(float(share), float(score), centre, bearing, float(pitch), focal))
     return out
 
 

@@ -22,8 +22,13 @@ class LiveCrowd:
 
     def __init__(self, capacity: int, walls: Walls, detours: Walls, outline_m: Float[Array, "P 2"]) -> None:
         c = capacity
-        zero = lambda *shape: np.zeros((c, *shape))  # noqa: E731
-        index = lambda: np.full(c, NOBODY, np.int64)  # noqa: E731
+
+        def zero(*shape: int) -> Array:
+            return np.zeros((c, *shape))
+
+        def index() -> Array:
+            return np.full(c, NOBODY, np.int64)
+
         self.walls, self.detours = walls, detours
         self.w = Walkers(
             alive=np.zeros(c, bool), moving=np.zeros(c, bool), place=zero(2), velocity=zero(2), heading=zero(),

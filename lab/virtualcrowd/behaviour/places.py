@@ -95,7 +95,7 @@ def _openings(scene: Scene) -> Float[Array, "K 2"]:
 
 def _queues(scene: Scene, walls: Walls, gates: Float[Array, "G 2"]) -> list[QueueLine]:
     """One before each kiosk, on the side (never the back) with the longest free run."""
-    found = []
+    found: list[QueueLine] = []
     for index, kiosk in enumerate(scene.obstacles):
         if kiosk.kind != "kiosk":
             continue

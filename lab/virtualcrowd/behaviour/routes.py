@@ -76,7 +76,7 @@ class RouteMap:
         count = len(self.nodes)
         seen = np.zeros((count, count), bool)
         for i in range(count):
-            sights(*self.nodes[i], self.nodes, self.walls, BODY_M, seen[i])
+            sights(self.nodes[i, 0], self.nodes[i, 1], self.nodes, self.walls, BODY_M, seen[i])
         length = np.linalg.norm(self.nodes[:, None] - self.nodes[None], axis=-1)
         rng = np.random.default_rng([seed, 101])
         self._paths: list[tuple[Array, Array]] = []
@@ -88,7 +88,7 @@ class RouteMap:
 
     def sees(self, start_m: Float[Array, "2"], goal_m: Float[Array, "2"]) -> bool:
         """Whether a walker can go straight."""
-        return bool(sight_clear(*start_m, *goal_m, self.walls, BODY_M))
+        return bool(sight_clear(start_m[0], start_m[1], goal_m[0], goal_m[1], self.walls, BODY_M))
 
     def route(
         self, start_m: Float[Array, "2"], goal_m: Float[Array, "2"], variant: int = 0
@@ -124,7 +124,7 @@ class RouteMap:
         """Nodes in sight; of one close to a wall, with less room."""
         seen = np.zeros(len(self.nodes), bool)
         for margin in (BODY_M, 0.19, 0.0):
-            sights(*place_m, self.nodes, self.walls, margin, seen)
+            sights(place_m[0], place_m[1], self.nodes, self.walls, margin, seen)
             if seen.any():
                 break
         return seen
