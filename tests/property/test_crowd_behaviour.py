@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crowdstream.kernels.fused.steering import out_of_walls, sight_clear
+from crowdstream.kernels.fused.walls import out_of_walls, sight_clear
 from crowdstream.lab.virtualcrowd.behaviour.curves import spline
 from crowdstream.lab.virtualcrowd.behaviour.errands import along
 from crowdstream.lab.virtualcrowd.behaviour.routes import RouteMap, clearance_m

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from ....kernels.fused.steering import CELL_M, Walkers, Walls, step
+from ....kernels.fused.steering import CELL_M, Walkers, step
+from ....kernels.fused.walls import Walls
 from ..plan import Activity
 from .routes import MAX_WAY
 

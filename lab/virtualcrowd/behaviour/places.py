@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ....kernels.fused.steering import Walls
+from ....kernels.fused.walls import Walls
 from ..scene import Scene
 from ..scenes import box
 from .routes import clearance_m

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import dijkstra
 
-from ....kernels.fused.steering import Walls, sight_clear, sights
+from ....kernels.fused.walls import Walls, sight_clear, sights
 from ..scene import Scene
 
 Array = np.ndarray

@@ -12,34 +12,24 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Float
 
-from ....kernels.errors import CrowdstreamError
 from ..config import CrowdConfig
 from ..plan import Activity
 from ..scene import Scene
 from .arrivals import Shares, at_gate, distance_to_gate, exit_place, gate_inward
-from .errands import Bookings, Circle, Errand, Leave, Queue, Stand, along, draw_errands
+from .errands import Bookings, Circle, Errand, Leave, Queue, Stand, draw_errands
+from .first_moment import GLANCE_S, TALK_GAP_M, populate
 from .live import NOBODY, STEP_HZ, LiveCrowd
 from .people import Party, Person, draw_party
 from .places import find_places
 from .queues import Line
-from .routes import RouteMap, clearance_m
+from .routes import RouteMap
 
 Array = np.ndarray
 
 EXIT_M = 0.5
 """People are gone this near to their gate."""
-GLANCE_S = (3.0, 8.0)
-"""Between two turns of a standing person."""
-TRIES = 400
-"""To find room for one more party at first."""
 QUEUERS_A_LINE = 5.0
 """One queue is open for so many who want to queue."""
-TALK_GAP_M = 0.85
-"""Between neighbours in a circle of talkers."""
-
-
-class CrowdError(CrowdstreamError, ValueError):
-    """A crowd that does not fit its scene."""
 
 
 @dataclass
@@ -110,7 +100,7 @@ class Simulation:
         Raises:
             CrowdError: the scene has no room for so many people.
         """
-        self._populate()
+        populate(self)
         c = len(self.live.person)
         person = np.full((steps, c), NOBODY, np.int64)
         place, heading = np.zeros((steps, c, 2)), np.zeros((steps, c))
@@ -139,7 +129,7 @@ class Simulation:
         tries = 0
         while self.live.count < self.config.people and tries < 6:
             tries += 1
-            drawn = self._draw(most - self.live.count)
+            drawn = self.draw(most - self.live.count)
             if drawn is None:
                 continue
             party, errands, gate = drawn
@@ -148,15 +138,15 @@ class Simulation:
                 if places is not None:
                     break
             else:
-                self._undo(errands)
+                self.undo(errands)
                 continue
             inward = gate_inward(self.scene, g)
-            outing = self._enter(party, errands, places, float(np.arctan2(inward[1], inward[0])))
-            self._next(outing)
+            outing = self.enter(party, errands, places, float(np.arctan2(inward[1], inward[0])))
+            self.next(outing)
             for k in outing.slots:
                 self.live.w.velocity[k] = self.live.w.speed[k] * inward
 
-    def _draw(self, room: int) -> tuple[Party, list[Errand], int] | None:
+    def draw(self, room: int) -> tuple[Party, list[Errand], int] | None:
         """A party that is short, its errands and its gate."""
         refused: set[str] = set()
         for _ in range(4):
@@ -173,7 +163,7 @@ class Simulation:
             refused.add(kind)
         return None
 
-    def _undo(self, errands: list[Errand]) -> None:
+    def undo(self, errands: list[Errand]) -> None:
         """Give back what a party that could not come in had booked."""
         for errand in errands:
             if isinstance(errand, (Stand, Circle)):
@@ -181,7 +171,7 @@ class Simulation:
             elif isinstance(errand, Queue):
                 self.bookings.queued[errand.line] -= 1
 
-    def _enter(
+    def enter(
         self, party: Party, errands: list[Errand], places: Float[Array, "K 2"], heading: float
     ) -> Outing:
         """Put a party at its places."""
@@ -218,7 +208,7 @@ class Simulation:
 
     # --- errands ------------------------------------------------------------------------------------------
 
-    def _next(self, outing: Outing) -> None:
+    def next(self, outing: Outing) -> None:
         """Set out for the first errand of the list."""
         leader, errand = outing.slots[0], outing.errands[0]
         if isinstance(errand, Stand):
@@ -259,12 +249,12 @@ class Simulation:
                 to = errand.middle_m - w.place[k]
                 self.live.halt(k, float(np.arctan2(to[1], to[0])), Activity.TALK)
             elif isinstance(errand, Circle):
-                self._gather(outing, errand)
+                self.gather(outing, errand)
             elif isinstance(errand, Stand):
                 face = float(w.heading[k]) if errand.face_rad is None else errand.face_rad
                 self.live.halt(k, face, errand.activity)
                 outing.until = self.now + int(STEP_HZ * errand.seconds)
-                outing.glance = self._later(GLANCE_S)
+                outing.glance = self.later(GLANCE_S)
             elif isinstance(errand, Queue):
                 line = self.lines[errand.line]
                 if k not in line.members:
@@ -274,9 +264,9 @@ class Simulation:
                 w.arrived[k] = False
             else:
                 outing.errands.pop(0)
-                self._next(outing)
+                self.next(outing)
 
-    def _gather(self, outing: Outing, circle: Circle) -> None:
+    def gather(self, outing: Outing, circle: Circle) -> None:
         """Everybody to a place in the circle, so that ways cross least."""
         count = len(outing.slots)
         radius = 0.5 * TALK_GAP_M / np.sin(np.pi / count)
@@ -292,7 +282,7 @@ class Simulation:
         self.live.rings[outing.group] = np.array([*circle.middle_m, radius, outing.group])
         outing.gathering = True
         outing.until = self.now + int(STEP_HZ * (circle.seconds + 3.0))
-        outing.glance = self._later(GLANCE_S)
+        outing.glance = self.later(GLANCE_S)
 
     def _standing(self) -> None:
         """Glances of those who stand, and the end of standing."""
@@ -302,7 +292,7 @@ class Simulation:
             if self.now >= outing.until:
                 self._resume(outing)
             elif self.now >= outing.glance:
-                outing.glance = self._later(GLANCE_S)
+                outing.glance = self.later(GLANCE_S)
                 k = outing.slots[int(self.rng.integers(len(outing.slots)))]
                 if w.moving[k]:
                     continue
@@ -331,7 +321,7 @@ class Simulation:
             self.shares.present[outing.kind] -= len(outing.slots)
             outing.kind = "group" if outing.group >= 0 else "solo"
             self.shares.present[outing.kind] += len(outing.slots)
-        self._next(outing)
+        self.next(outing)
 
     def _queues(self) -> None:
         for line in self.lines:
@@ -372,98 +362,5 @@ class Simulation:
                     continue
             self._go(k, goal, bool(w.brakes[k]), outing.variant)
 
-    def _later(self, seconds: tuple[float, float]) -> int:
+    def later(self, seconds: tuple[float, float]) -> int:
         return self.now + int(STEP_HZ * self.rng.uniform(*seconds))
-
-    # --- the first moment ---------------------------------------------------------------------------------
-
-    def _populate(self) -> None:
-        """People all over the scene, in the middle of their errands."""
-        failed = 0
-        while self.live.count < self.config.people:
-            drawn = self._draw(self.config.people - self.live.count)
-            if drawn is not None and self._place(*drawn):
-                failed = 0
-                continue
-            failed += 1
-            if drawn is not None:
-                self._undo(drawn[1])
-            if failed > TRIES:
-                raise CrowdError(
-                    f"scene {self.scene.name!r} ({self.scene.area_m2:.0f} m2) has room for about "
-                    f"{self.live.count} people, expected {self.config.people}; ask for fewer"
-                )
-
-    def _place(self, party: Party, errands: list[Errand], gate: int) -> bool:
-        """Put a party at its first errand, or on the way to it."""
-        errand, there = errands[0], self.rng.random() < 0.75
-        if isinstance(errand, Queue) and there:
-            line = self.lines[errand.line]
-            if not self.live.free(line.tail_m(), 0.6):
-                return False
-            outing = self._enter(party, errands, line.tail_m()[None], line.face_rad)
-            line.join(outing.slots[0], self.live, self.rng)
-            self.live.w.place[outing.slots[0]] = line.stands_m(outing.slots[0])
-            return True
-        if isinstance(errand, (Circle, Stand)) and there and party.kind in ("talker", "waiting"):
-            return self._place_standing(party, errands)
-        return self._place_walking(party, errands, gate)
-
-    def _place_standing(self, party: Party, errands: list[Errand]) -> bool:
-        errand = errands[0]
-        centre = errand.middle_m if isinstance(errand, Circle) else errand.place_m  # type: ignore[union-attr]
-        count = len(party.members)
-        turn = self.rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(count) / count
-        radius = 0.5 * TALK_GAP_M / np.sin(np.pi / count) if count > 1 else 0.0
-        places = centre + radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-        if not all(self.live.free(p, 0.7) for p in places):
-            return False
-        outing = self._enter(party, errands, places, 0.0)
-        if isinstance(errand, Circle):
-            self._gather(outing, errand)
-        seconds = errand.seconds  # type: ignore[union-attr]
-        outing.until = int(
-            STEP_HZ * (self.config.warm_up_s * self.rng.random() + seconds * self.rng.random())
-        )
-        outing.glance = self._later(GLANCE_S)
-        for k, place in zip(outing.slots, places, strict=True):
-            to = centre - place
-            facing = float(np.arctan2(to[1], to[0]))
-            if isinstance(errand, Stand):
-                facing = errand.face_rad or 0.0
-            self.live.w.heading[k] = self.live.w.course[k] = facing
-            self.live.halt(k, facing, Activity.TALK if count > 1 else Activity.STAND)
-        return True
-
-    def _place_walking(self, party: Party, errands: list[Errand], gate: int) -> bool:
-        """Somewhere on the way from a gate to the first errand."""
-        errand = errands[0]
-        start = exit_place(self.scene, gate, self.rng) + 0.6 * gate_inward(self.scene, gate)
-        if isinstance(errand, Queue):
-            goal = self.lines[errand.line].tail_m()
-        elif isinstance(errand, Circle):
-            goal = errand.middle_m
-        elif isinstance(errand, Leave):
-            goal = exit_place(self.scene, errand.gate, self.rng)
-        else:
-            goal = errand.place_m
-        way = self.routes.route(start, goal, int(self.rng.integers(4)))
-        if way is None:
-            return False
-        way = np.concatenate([start[None], way])
-        centre, leg = along(way, self.rng.uniform(0.02, 0.9))
-        ahead = way[leg + 1] - way[leg]
-        ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-9)
-        left = np.array([-ahead[1], ahead[0]])
-        centre = centre + self.rng.normal(0.0, 0.8) * left
-        beside = np.array(party.beside_m)
-        places = centre + beside[:, :1] * ahead + beside[:, 1:] * left
-        if np.any(clearance_m(self.routes.walls, places) < 0.4) or not all(
-            self.live.free(p, 0.65) for p in places
-        ):
-            return False
-        outing = self._enter(party, errands, places, float(np.arctan2(ahead[1], ahead[0])))
-        self._next(outing)
-        for k in outing.slots:
-            self.live.w.velocity[k] = self.live.w.speed[k] * ahead
-        return True
