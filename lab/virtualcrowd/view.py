@@ -48,8 +48,9 @@ Array = np.ndarray
 
 MAX_WIDTH_PX = 1920
 """Wider pictures are drawn smaller: an 8K person of 200 px still has 50 px."""
-_CHUNK_BODIES = 4096
-"""Bodies posed at a time: some 30 MB."""
+_CHUNK_BODIES = 2048
+"""Bodies posed at a time by a thread: some 20 MB. (Never by the number of threads: batches may round differently.)"""
+_CHUNK_FRAMES = 32
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,12 @@ def look(
     looker = _Looker(motion, make_canvas(motion.scene, camera, max_width_px), camera)
     n, f = len(motion.person_ids), len(t_ns)
     out = _Rows.empty(n, f)
-    step = max(1, _CHUNK_BODIES // max(n, 1))
+    step = max(1, min(_CHUNK_BODIES // max(n, 1), _CHUNK_FRAMES))
+    parts = [slice(start, min(start + step, f)) for start in range(0, f, step)]
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for start in range(0, f, step):
-            looker.look_at(t_ns, slice(start, min(start + step, f)), out, pool, max(1, threads))
+        for part, _ in zip(parts, pool.map(lambda part: looker.look_at(t_ns, part, out), parts), strict=True):
             if progress is not None:
-                progress(min(start + step, f), f)
+                progress(part.stop, f)
     return View(
         name=name, camera=camera, ground=motion.scene.ground, t_ns=t_ns, person_ids=motion.person_ids,
         present=out.present, keypoints_px=out.keypoints_px, visibility=out.codes[:, :, COCO_PROBES],
@@ -210,18 +211,12 @@ class _Looker:
         self.rules = Rules(near_parts(), thickness_m(self.skin, num_faces), SKIN_SLACK_M)
         self._own = local()
 
-    def look_at(
-        self, t_ns: Int[Array, "F"], frames: slice, out: _Rows, pool: ThreadPoolExecutor, threads: int
-    ) -> None:
+    def look_at(self, t_ns: Int[Array, "F"], frames: slice, out: _Rows) -> None:
         """Fill some frames."""
-        moments = self.moments(t_ns, frames, out)
-        shares = [range(first, len(moments), threads) for first in range(threads)]
-
-        def some(share: range) -> None:
-            for index in share:
-                self.draw(moments[index], out.row(frames.start + index), keep=False)
-
-        list(pool.map(some, shares))
+        for frame, moment in zip(
+            range(frames.start, frames.stop), self.moments(t_ns, frames, out), strict=True
+        ):
+            self.draw(moment, out.row(frame), keep=False)
 
     def moments(self, t_ns: Int[Array, "F"], frames: slice, out: _Rows) -> list[Moment]:
         """Bodies and probes of some frames; presence and keypoints go to `out`."""
