@@ -175,8 +175,8 @@ def _frames_within(view: View, seconds: float | None) -> int:
 
 
 def _cut(observations: Iterable[Observation], view: View, frames: int) -> Iterator[Observation]:
-    """The first frames, with the view's own times: a container rounds them."""
+    """The first frames, named after the view and with its own times: a container rounds them."""
     for observation in observations:
         if observation.index >= frames:
             return
-        yield replace(observation, t_capture_ns=int(view.t_ns[observation.index]))
+        yield replace(observation, camera=view.name, t_capture_ns=int(view.t_ns[observation.index]))

@@ -81,7 +81,7 @@ def cell(value: Any, factor: float = 1.0, digits: int = 1) -> str:
 def _profile(
     title: str, ours: Mapping[str, Numbers], others: Mapping[str, Numbers], columns: Columns
 ) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True, max_width=_NAME_WIDTH, overflow="ellipsis")
     for _, heading, _, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True, min_width=max(len(heading), 5))
@@ -93,7 +93,9 @@ def _profile(
 
 
 def _corrected(ours: Mapping[str, Numbers]) -> Table:
-    table = Table(title="corrected profile", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="corrected profile", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.add_column("", no_wrap=True)
     for name in ours:
         table.add_column(name, justify="right", no_wrap=True)
@@ -103,7 +105,14 @@ def _corrected(ours: Mapping[str, Numbers]) -> Table:
 
 
 def _pairs(title: str, rows: Mapping[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        show_header=False,
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for name, value in rows.items():
         table.add_row(name, value)
     return table
