@@ -111,7 +111,7 @@ def make_crowd(
     with report.clock("motion"):
         motion = animate(plan, library, _step(progress, "motion"))
     with report.clock("store"):
-        save_crowd(folder, motion, config.model_dump(mode="json"))
+        save_crowd(folder, motion, config.model_dump(mode="json"), library.licences)
     report.people, report.person_frames = len(motion.person_ids), int(motion.present.sum())
     for request in views:
         _observe(motion, request, config, folder, model or SightingModel.fitted(), report, progress)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,8 @@ class MotionLibrary:
     stances: tuple[Stance, ...]
     clips: tuple[str, ...]
     """Names of the recordings; `GaitCycles.clip` and `Stance.clip` index them."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Of the recordings, by name, where their index says so."""
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> MotionLibrary:
@@ -85,7 +87,10 @@ class MotionLibrary:
             parts = [captured, gait.mirrored(captured)]
         stances += [standing.mirrored(stance) for stance in stances]
         return cls(
-            gait.join([*parts, drawn_cycles()]), (*stances, *drawn_stances()), tuple(c.name for c in used)
+            gait.join([*parts, drawn_cycles()]),
+            (*stances, *drawn_stances()),
+            tuple(clip.name for clip in used),
+            {clip.name: clip.licence for clip in used if clip.licence},
         )
 
     def __post_init__(self) -> None:
