@@ -81,7 +81,7 @@ def cell(value: Any, factor: float = 1.0, digits: int = 1) -> str:
 def _profile(
     title: str, ours: Mapping[str, Numbers], others: Mapping[str, Numbers], columns: Columns
 ) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = _table(title)
     table.add_column("", no_wrap=True, max_width=_NAME_WIDTH, overflow="ellipsis")
     for _, heading, _, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True, min_width=max(len(heading), 5))
@@ -102,6 +102,13 @@ def _corrected(ours: Mapping[str, Numbers]) -> Table:
     for key, words, by, digits in CORRECTED_ROWS:
         table.add_row(words, *(cell(row.get(key), by, digits) for row in ours.values()))
     return table
+
+
+def _table(title: str, header: bool = True) -> Table:
+    return Table(
+        title=title, title_justify="left", show_header=header, box=SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
 
 
 def _pairs(title: str, rows: Mapping[str, str]) -> Table:
