@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ class DemoNeeds(CrowdstreamError):
 
 
 def demo(
-    video: Annotated[Path | None, typer.Option(help="Any clip with people.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Any clip with people; the shipped one by default.")] = None,
     models: Annotated[Path | None, typer.Option(help="Model folder; default $CROWDSTREAM_MODELS.")] = None,
     out: Annotated[Path, typer.Option(help="Where the recording goes.")] = Path("out"),
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
@@ -28,10 +29,9 @@ def demo(
     """Reconstruct a clip end to end, record it, and say what to try next."""
     folder = models or default_folder()
     _check_networks(folder)
+    calibration = None
     if video is None:
-        raise DemoNeeds(
-            "the demo needs a clip with people: make demo VIDEO=clip.mp4 (or crowdstream demo --video clip.mp4)"
-        )
+        video, calibration = shipped_clip()
     look_at(str(video))
     from ...configs.load import load_config
     from ..plan import EnginePlan
@@ -39,7 +39,7 @@ def demo(
 
     log = out / f"{video.stem}.cslog"
     check_target(log, "--out", (video,))
-    plan = EnginePlan(source=str(video), config=load_config("replay"), models=folder, record=log)
+    plan = EnginePlan(str(video), load_config("replay"), folder, calibration, record=log)
     figures = run_with_progress(plan)
     if json:
         emit_json(figures)
@@ -52,6 +52,12 @@ def demo(
         (f"crowdstream replay {log}", "publish it again; in another terminal: crowdstream tail"),
     ):
         note.print(f"  {command}    {what}")
+
+
+def shipped_clip() -> tuple[Path, Path]:
+    """The rendered clip of the package, and its camera."""
+    folder = Path(str(resources.files("crowdstream.actors") / "demo_clip"))
+    return folder / "plaza.mp4", folder / "plaza.json"
 
 
 def _check_networks(folder: Path) -> None:

@@ -177,7 +177,7 @@ def test_a_port_in_use(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("tail unix://nowhere/x.sock", "no engine answers"),
         ("tail somewhere", "expected tcp://HOST:PORT"),
         ("demo", "no networks ship with this version"),
-        ("demo --models damaged", "needs a clip"),
+        ("demo --models damaged", "sha256 differs"),
         ("demo --models damaged --video nowhere.mp4", "no file 'nowhere.mp4'"),
         ("demo --models damaged --video crowd.mp4", "sha256 differs"),
         ("calibrate nowhere.mp4 -o c.json", "no file 'nowhere.mp4'"),
