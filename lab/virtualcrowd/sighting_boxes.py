@@ -2,13 +2,13 @@
 
 One number decides: the evidence e for a person in a frame, in logit units,
 
-    e = evidence - (small_px / h)^p - a_1 hidden - a_2 hidden^2 - a_3 cut + person + slow + fast
+    e = evidence - (small_px / h)^p - a hidden^q - b cut + person + slow + fast
     score = ceiling / (1 + exp(-e)),  found where score >= floor
 
 with h the height in the detector's input, `hidden` the share of the body behind others, `cut` the share of the box
-beyond the border, and three Gaussian terms that last for the clip, for seconds and for a frame. A miss is thus a low
-score, lasts as long as its cause, and scores sink before people are lost. The parameters come from a censored
-(Tobit) regression on annotated boxes: `sighting_fit_boxes`.
+beyond the border, and three Gaussian terms that last for the clip, for seconds and for a frame; a itself comes and
+goes slowly. A miss is thus a low score, lasts as long as its cause, and scores sink before people are lost. The
+parameters come from a censored (Tobit) regression on annotated boxes: `sighting_fit_boxes`.
 
 Edges move by correlated noise that widens with doubt; the box of a partly hidden person draws back to the visible
 part; of two boxes that overlap too much the weaker one is suppressed. O(F N overlaps).
@@ -76,7 +76,8 @@ def find_people(view: View, model: BoxModel, rng: np.random.Generator) -> People
     """Boxes of people, second boxes too, after suppression."""
     seen = circumstances(view, model.least_seen)
     noise, doubt = _evidence_noise(view, model, rng)
-    evidence = expected_evidence(seen, model) + noise
+    luck = chain(rng, view.t_ns, (len(view.person_ids),), model.slow_s)
+    evidence = expected_evidence(seen, model, luck) + noise
     scores = model.score_ceiling * expit(evidence)
     found = seen.findable & (scores >= model.score_floor)
     boxes = _boxes(view, seen, evidence, model, rng)
@@ -92,11 +93,14 @@ def find_people(view: View, model: BoxModel, rng: np.random.Generator) -> People
     return PeopleFound(frame[order], row[order], rows_boxes[order], rows_scores[order], doubt)
 
 
-def expected_evidence(seen: Circumstances, model: BoxModel) -> Float[Array, "F N"]:
-    """The part of the evidence that circumstances explain."""
+def expected_evidence(
+    seen: Circumstances, model: BoxModel, luck: Float[Array, "F N"] | None = None
+) -> Float[Array, "F N"]:
+    """The part of the evidence that circumstances explain, and hidden people's luck (which never gains them any)."""
     tall = np.maximum(seen.height_px * model.detector_gain, 1.0)
     small = (model.small_px / tall) ** model.small_power if model.small_px else np.zeros_like(tall)
-    hidden = model.hidden_loss_linear * seen.hidden + model.hidden_loss * seen.hidden**2
+    loss = model.hidden_loss + (0.0 if luck is None else model.hidden_std * luck)
+    hidden = np.maximum(loss, 0.0) * seen.hidden**model.hidden_power
     return np.asarray(model.evidence - small - hidden - model.cut_loss * seen.cut)
 
 

@@ -3,12 +3,13 @@
 Joint j of output is read off joint p(j) of the person: p exchanges sides while a swap lasts, and hands a joint that
 somebody else hides to that person while a jump lasts. Then, per axis,
 
-    x_j = truth_p(j) + bias_j + sigma n,    sigma = sqrt((std[state, j] h)^2 + std_px^2) exp(log_std[state] u)
+    x_j = truth_p(j) + bias_j + sigma n,
+    sigma = sqrt((std[state, j] h)^2 + std_px^2) exp(log_std[state] u + unsure_growth max(-1 - c, 0))
 
     n   Gaussian, part new in each frame, part a chain (the picture of a joint changes slowly)
     u   "difficulty", Gaussian: part of the person (with the detector's doubt in it), part of the joint;
         the factor exp(log_std u) gives the heavy tails
-    confidence = Q[state, j](Phi(c)),   c = -honesty u + sqrt(1 - honesty^2) v + octave log2(h / h_ref) + wrong_shift
+    confidence = Q[state, j](Phi(c + octave log2(h / h_ref) + wrong_shift)),   c = -honesty u + sqrt(1 - honesty^2) v
 
 Q is the measured distribution of confidences, v Gaussian of its own: confidence falls with the size of the error to be
 expected, never with the error made, and says nothing more than `honesty` allows. A swap or a jump is an error that the
@@ -40,6 +41,8 @@ OTHER_LEVELS = np.array([3, 2, 1, 0])
 """`Visibility` to the row of the tables (`STATES`)."""
 NEAR_JOINT = 0.45
 """A joint jumps to the other person's only if that lies within this share of the height."""
+UNSURE_Z = -1.0
+"""Normal score of confidence under which errors grow on their own (`unsure_growth`): one joint in six."""
 CROP_GROWTH = 1.25
 CROP_ASPECT = 0.75
 
@@ -151,10 +154,14 @@ def pose_people(
     tall = height_px[frame, row]
     std = np.asarray(model.std, np.float32)[state, np.arange(17)] * tall[:, None].astype(np.float32)
     std = np.sqrt(std**2 + np.float32(model.std_px) ** 2)
-    std *= np.exp(np.asarray(model.log_std, np.float32)[state] * hard)
+    z = _sureness(view, frame, row, hard, state, model, rng)
+    std *= np.exp(
+        np.asarray(model.log_std, np.float32)[state] * hard
+        + np.float32(model.unsure_growth) * np.maximum(UNSURE_Z - z, 0.0)
+    )
     noise = mixed(rng, view.t_ns, (*people, 17, 2), model.error_s, model.error_fast)[frame, row]
     points = points + noise * std[..., None]
-    confidence = _confidence(view, frame, row, tall, state, hard, wrong, model, rng)
+    confidence = _confidence(z + np.float32(model.wrong_shift) * wrong, tall, state, model)
     lost = ~np.isfinite(points).all(axis=-1)
     centre = 0.5 * (boxes_px[:, :2] + boxes_px[:, 2:])
     points = np.where(lost[..., None], centre[:, None], points)
@@ -175,23 +182,30 @@ def _difficulty(
     return joint
 
 
-def _confidence(
+def _sureness(
     view: View,
     frame: Int[Array, "R"],
     row: Int[Array, "R"],
-    tall: Float[Array, "R"],
-    state: Int[Array, "R 17"],
     hard: Float[Array, "R 17"],
-    wrong: Bool[Array, "R 17"],
+    state: Int[Array, "R 17"],
     model: KeypointModel,
     rng: np.random.Generator,
 ) -> Float[Array, "R 17"]:
+    """Normal score of the confidence before size, swaps and jumps shift it."""
     people = (len(view.person_ids),)
     own = mixed(rng, view.t_ns, (*people, 17), model.confidence_s, model.confidence_fast)[frame, row]
+    own *= np.float32(np.sqrt(1.0 - model.confidence_person))
+    common = mixed(rng, view.t_ns, people, model.confidence_s, model.confidence_fast)[frame, row]
+    own += np.float32(np.sqrt(model.confidence_person)) * common[:, None]
     honesty = np.asarray(model.honesty, np.float32)[state]
-    z = np.sqrt(1.0 - honesty**2) * own - honesty * hard
+    return np.asarray(np.sqrt(1.0 - honesty**2) * own - honesty * hard)
+
+
+def _confidence(
+    z: Float[Array, "R 17"], tall: Float[Array, "R"], state: Int[Array, "R 17"], model: KeypointModel
+) -> Float[Array, "R 17"]:
     octaves = np.log2(np.maximum(tall, 1.0) / model.confidence_at_px)
-    z = z + (model.confidence_octave * octaves)[:, None] + model.wrong_shift * wrong
+    z = z + (model.confidence_octave * octaves)[:, None]
     table = np.asarray(model.confidence)
     out = np.zeros(z.shape, np.float32)
     for s in range(len(STATES)):

@@ -50,9 +50,11 @@ class BoxModel(StageConfig):
     small_power: Positive = 2.0
     """Evidence lost to smallness is (small_px / height)^power."""
     hidden_loss: Positive = 0.0
-    """Evidence lost when others hide all of a person, logit units; grows with the square of the hidden share."""
-    hidden_loss_linear: Positive = 0.0
-    """The same, growing with the share itself."""
+    """Evidence lost when others hide all of a person, logit units."""
+    hidden_power: float = Field(default=1.0, gt=0.0)
+    """Power of the hidden share it grows with: under 1, the first part hidden costs most."""
+    hidden_std: Positive = 0.0
+    """Slow spread of that loss for a wholly hidden person, logit units: some stay found, some are gone at once."""
     cut_loss: Positive = 0.0
     """Evidence lost per share of the box beyond the picture's border, logit units."""
     least_seen: Share = 0.02
@@ -164,8 +166,12 @@ class KeypointModel(StageConfig):
     """Shift of confidence per doubling of the height, in standard deviations."""
     honesty: tuple[Share, ...] = (0.0,) * len(STATES)
     """[state]: correlation of low confidence with difficulty; 0 tells nothing, 1 all."""
+    unsure_growth: Positive = 0.0
+    """Growth of the logarithm of the error per standard deviation of confidence below -1: a joint that is given up."""
     score_honesty: Share = 0.0
     """Correlation of a person's difficulty with the detector's doubt."""
+    confidence_person: Share = 0.0
+    """Share of the rest of the confidence's variance that all joints of a person have in common."""
     confidence_fast: Share = 0.0
     """Share of the rest of the confidence's variance that is new in each frame."""
     confidence_s: Positive = 1.0

@@ -16,6 +16,8 @@ from scipy.special import ndtr
 Array = np.ndarray
 
 NS = 1e-9
+INSTANT_S = 1e-9
+"""Shorter memories are none."""
 
 
 def chain(
@@ -23,7 +25,7 @@ def chain(
 ) -> Float[Array, "F *shape"]:
     """Gaussian values of unit variance with correlation exp(-dt / tau_s); tau_s = 0: white."""
     noise: Array = rng.standard_normal((len(t_ns), *shape), dtype=np.float32)
-    if tau_s <= 0.0:
+    if tau_s <= INSTANT_S:
         return noise
     keep = np.exp(-np.diff(t_ns) * NS / tau_s)
     fresh = np.sqrt(1.0 - keep**2)
@@ -59,7 +61,7 @@ def switches(
     steps = np.diff(t_ns) * NS
     for k, step in enumerate(steps.tolist(), start=1):
         share = np.clip(on_share[k], 0.0, 0.999)
-        leave = 1.0 - np.exp(-step / stay_s) if stay_s > 0.0 else 1.0 - share
+        leave = 1.0 - np.exp(-step / stay_s) if stay_s > INSTANT_S else 1.0 - share
         leave = np.minimum(leave, (1.0 - share) / np.maximum(share, 1e-6))  # else p_on would pass 1
         enter = leave * share / (1.0 - share)
         on[k] = np.where(on[k - 1], draw[k] >= leave, draw[k] < enter)
