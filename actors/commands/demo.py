@@ -21,7 +21,9 @@ class DemoNeeds(CrowdstreamError):
 
 
 def demo(
-    video: Annotated[Path | None, typer.Option(help="Any clip with people; the shipped one by default.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Any clip with people; the shipped one by default.")
+    ] = None,
     models: Annotated[Path | None, typer.Option(help="Model folder; default $CROWDSTREAM_MODELS.")] = None,
     out: Annotated[Path, typer.Option(help="Where the recording goes.")] = Path("out"),
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,

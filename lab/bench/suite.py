@@ -5,8 +5,7 @@ smoke version is one tiny crowd that needs no motion capture; seconds. Crowds ar
 but times repeats to rounding. A crowd is kept under a name that follows from all that decides it: its settings, the
 recordings and the code that makes it.
 
-Means over the cases are held against the baseline, and of each case the figures that would show what broke;
-the rest is reported.
+Means over the cases are held against the baseline, and of each case the few figures that would show what broke.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Figure:
     direction: Direction
     tolerances: tuple[float, float]
     each: bool = False
-    """Gated in every case, too, with three times the tolerance."""
+    """Followed in every case, too, with three times the tolerance."""
 
     @property
     def name(self) -> str:
@@ -169,20 +168,19 @@ def run_smoke(cache: Path, question: Question | None = None) -> list[SuiteCase]:
 
 
 def suite_metrics(cases: Sequence[SuiteCase], prefix: str = "suite") -> list[Metric]:
-    """Means over the cases, then each case's own."""
+    """Means over the cases, then what is followed in each."""
     out = [
         Metric(f"{prefix}.all.{f.name}", mean, f.unit, f.direction, *f.tolerances)
         for f in FIGURES
         if (mean := mean_of(cases, f)) is not None
     ]
-    for case in cases if len(cases) > 1 else ():
+    for case in cases if len(cases) > 1 else ():  # of one case the means are the figures
         for f in FIGURES:
             value = f.of(case.report)
-            if value is not None:
-                direction = f.direction if f.each else NEITHER
+            if f.each and value is not None:
                 relative, absolute = (3.0 * t for t in f.tolerances)
                 out.append(
-                    Metric(f"{prefix}.{case.name}.{f.name}", value, f.unit, direction, relative, absolute)
+                    Metric(f"{prefix}.{case.name}.{f.name}", value, f.unit, f.direction, relative, absolute)
                 )
     return out
 

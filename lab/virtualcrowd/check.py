@@ -50,7 +50,8 @@ def view_figures(view: View) -> dict[str, float]:
     looked = codes != Visibility.OUTSIDE
     hidden = inside & (view.seen_share < HIDDEN_SHARE)
     height = (view.box_px[..., 3] - view.box_px[..., 1])[inside]
-    spans = _span_lengths(hidden) * float(np.median(np.diff(view.t_ns))) / 1e9 if len(view.t_ns) > 1 else []
+    frame_s = float(np.median(np.diff(view.t_ns))) / 1e9 if len(view.t_ns) > 1 else 0.0
+    spans = _span_lengths(hidden) * frame_s
     blocked = codes == Visibility.OCCLUDED
     total = max(int(looked.sum()), 1)
     return {
@@ -64,8 +65,8 @@ def view_figures(view: View) -> dict[str, float]:
         if len(codes)
         else 0.0,
         "person_frames_hidden": float(hidden.sum() / max(int(inside.sum()), 1)),
-        "hidden_spans_over_2s": float(np.sum(np.asarray(spans) >= 2.0)),
-        "hidden_span_longest_s": float(np.max(spans)) if len(spans) else 0.0,
+        "hidden_spans_over_2s": float((spans >= 2.0).sum()),
+        "hidden_span_longest_s": float(spans.max(initial=0.0)),
     }
 
 

@@ -91,4 +91,4 @@ def _silhouettes(motion: CrowdMotion, view: View, frame: int) -> UInt8[Array, "H
     shade = np.random.default_rng(0).integers(70, 150, (len(motion.person_ids) + 2, 3)).astype(np.uint8)
     shade[-1], shade[-2] = (30, 30, 30), (90, 90, 90)  # nothing, obstacle
     w, h = view.camera.size_px
-    return cv2.resize(shade[drawn.ids], (w, h), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(shade[drawn.ids], (w, h), interpolation=cv2.INTER_NEAREST))

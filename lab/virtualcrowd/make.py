@@ -16,6 +16,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
+from ...kernels.camera import CameraModel
 from ...kernels.errors import CrowdstreamError
 from .behaviour import plan_crowd
 from .cameras import place_camera
@@ -23,11 +27,14 @@ from .config import CrowdConfig
 from .detector_model import SightingModel, simulate
 from .motion import MotionLibrary, animate
 from .render import RenderConfig, render_video
+from .scene import Scene
 from .scenes import build_scene
-from .store import load_crowd, save_crowd, save_sightings, save_view
+from .store import check_room, load_crowd, save_crowd, save_sightings, save_view
 from .timing import frame_times
 from .truth import CrowdMotion
 from .view import look
+
+Array = np.ndarray
 
 SIZES_PX = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160), "8k": (7680, 4320)}
 
@@ -105,7 +112,11 @@ def make_crowd(
         CrowdstreamError: unknown scene, view, rate or size, or a folder that holds something else.
     """
     report = MakeReport(folder)
+    check_room(folder)
     scene = build_scene(config.scene, config.seed)
+    cameras = [
+        _camera(scene, request, config) for request in views
+    ]  # what is wrong with them is said before the work
     with report.clock("plan"):
         plan = plan_crowd(scene, config, _step(progress, "plan"))
     with report.clock("motion"):
@@ -113,8 +124,8 @@ def make_crowd(
     with report.clock("store"):
         save_crowd(folder, motion, config.model_dump(mode="json"), library.licences)
     report.people, report.person_frames = len(motion.person_ids), int(motion.present.sum())
-    for request in views:
-        _observe(motion, request, config, folder, model or SightingModel.fitted(), report, progress)
+    for camera in cameras:
+        _observe(motion, camera, folder, model or SightingModel.fitted(), report, progress)
     return report
 
 
@@ -136,22 +147,31 @@ def render_crowd(
         report.videos.append(str(path))
 
 
+@dataclass(frozen=True)
+class _Camera:
+    name: str
+    model: CameraModel
+    t_ns: Int[Array, "F"]
+
+
+def _camera(scene: Scene, request: ViewRequest, config: CrowdConfig) -> _Camera:
+    model = place_camera(scene, request.view, SIZES_PX[request.size], config.seed)
+    return _Camera(request.view, model, frame_times(config.seconds, request.rate, config.seed))
+
+
 def _observe(
     motion: CrowdMotion,
-    request: ViewRequest,
-    config: CrowdConfig,
+    camera: _Camera,
     folder: Path,
     model: SightingModel,
     report: MakeReport,
     progress: Progress | None,
 ) -> None:
-    name = request.view
-    camera = place_camera(motion.scene, name, SIZES_PX[request.size], config.seed)
-    t_ns = frame_times(config.seconds, request.rate, config.seed)
+    name = camera.name
     with report.clock("views"):
-        view = look(motion, camera, name, t_ns, _step(progress, f"{name} view"))
+        view = look(motion, camera.model, name, camera.t_ns, _step(progress, f"{name} view"))
     with report.clock("sightings"):
-        sightings = simulate(view, model, config.seed)
+        sightings = simulate(view, model, motion.seed)
     with report.clock("store"):
         save_view(folder, view)
         save_sightings(folder, name, sightings)

@@ -294,8 +294,12 @@ def _camera_folder(folder: Path, name: str, person_ids: Int[Array, "N"] | None) 
     return crowd.folder / CAMERAS / name
 
 
-def _make_room(folder: Path) -> None:
-    """An empty or new folder, or one whose older crowd is cleared away; anything else is left alone."""
+def check_room(folder: Path) -> None:
+    """A new or empty folder, or an older crowd that may be replaced; anything else is somebody's.
+
+    Raises:
+        CrowdFolderError: the folder holds something else, or is a file.
+    """
     if folder.exists() and not folder.is_dir():
         raise CrowdFolderError(f"{folder} is a file; give a folder")
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -305,6 +309,14 @@ def _make_room(folder: Path) -> None:
         raise CrowdFolderError(
             f"{folder} holds files that are no virtual crowd; give an empty or a new folder"
         )
+
+
+def _make_room(folder: Path) -> None:
+    """Clears an older crowd away."""
+    check_room(folder)
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return
     manifest.unlink()  # first, so that a half-cleared folder is never taken for a crowd
     (folder / MOTION).unlink(missing_ok=True)
     for place in sorted((folder / CAMERAS).glob("*")):

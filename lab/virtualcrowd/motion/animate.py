@@ -13,7 +13,7 @@ from ..plan import CrowdPlan
 from ..scene import surface_height_m
 from ..truth import CONTACT_JOINTS, CrowdMotion, MotionSource
 from .contacts import contact_labels
-from .library import MotionLibrary
+from .motion_library import MotionLibrary
 from .person import Build, Moved, Track, build_of, move
 from .shapes import betas_of_stature
 from .skeleton import HIPS, SHOULDERS, TOES

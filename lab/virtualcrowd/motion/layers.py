@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from . import quaternion as qt
 from .cycles import PHASES, GaitCycles
-from .library import MotionLibrary
+from .motion_library import MotionLibrary
 from .stances import runs
 
 Array = np.ndarray

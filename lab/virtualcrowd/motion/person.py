@@ -16,7 +16,7 @@ from . import quaternion as qt
 from .feet import FootPath, FootShape, Hip, Surface, foot_shape, tread
 from .layers import Layer, blended, choose_strides, footprint_at, gait_layer, stand_layer
 from .legs import EASY_REACH, lowering_m, reach, within_reach
-from .library import MotionLibrary
+from .motion_library import MotionLibrary
 from .skeleton import ANKLES, HIPS, KNEES, TOES, bone_offsets, place, turned
 from .steps import StepPlan, clock, plant_feet
 from .style import draw_style, dress, talk
