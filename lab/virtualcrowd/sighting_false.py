@@ -2,7 +2,8 @@
 
 A number of sources, each a two-state chain: a share of them at fixed places, the others at a new place each time they
 come up. Heights follow those of the people in view, because a detector knows the size of people where it was trained,
-not here, but finds false ones most where its anchors find true ones.
+not here, but finds false ones most where its anchors find true ones. A box that would lie on somebody is left out: on
+people there are second boxes, at a rate of their own (`sighting_boxes`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .sighting_boxes import clip_to_picture
+from .sighting_match import on_people
 from .sighting_model import LEVELS, FalseBoxModel
 from .sighting_noise import chain, mixed, quantile_of, switches
 from .truth import View
@@ -67,7 +69,7 @@ def false_boxes(view: View, model: FalseBoxModel, rng: np.random.Generator) -> F
     points = box[:, None, :2] + np.clip(shape, -0.1, 1.1) * side[:, None]
     scores = quantile_of(z[frame, source], LEVELS, np.asarray(model.score))
     confidence = quantile_of(sure[frame, source], LEVELS, np.asarray(model.confidence))
-    real = side.min(axis=1) > 2.0
+    real = (side.min(axis=1) > 2.0) & ~on_people(frame, box, view)
     return FalseBoxes(frame[real], box[real], scores[real], points[real].astype(np.float32), confidence[real])
 
 

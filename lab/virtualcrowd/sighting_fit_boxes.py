@@ -4,9 +4,9 @@ Evidence is a censored (Tobit) regression of y = logit(score / ceiling) on size,
 seen at four working sizes (people 17-87 px tall in the network's input): found people give a density, missed ones the
 probability that y stays under the floor,
 
-    log L = sum_found log N(y; e, s) + sum_missed log Phi((y_floor - e) / s) - weak pull to the starting values;
+    log L = sum_found log N(y; e, s) + sum_missed log Phi((y_floor - e) / s) - weak pull to the starting values,
 
-of hidden people only found (score 0.3) or not counts, log Phi(+-(e - y_lost) / s); s grows with the hidden share.
+with s growing with the hidden share.
 
 Its residuals over time give what lasts, what is slow and what is new in each frame; edges of clear people give the
 boxes' noise (the annotators' own included); rows of nobody give the false boxes.
@@ -25,6 +25,7 @@ from scipy.stats import norm
 
 from ...kernels.perception.nms import iou
 from .sighting_boxes import circumstances, visible_box
+from .sighting_false import false_boxes
 from .sighting_match import MatchedSightings, match_sightings
 from .sighting_model import LEVELS, BoxModel, FalseBoxModel
 from .sightings import Sightings
@@ -36,10 +37,17 @@ START = np.array([2.0, np.log(20.0), 4.0, 0.0, 4.0, np.log(0.6), 1.0])
 """Evidence, log small_px, loss to hiding and the log of its power, loss to cutting, log spread, spread by hiding."""
 PULL = np.array([0.0, 0.0, 0.005, 0.01, 0.05, 0.0, 0.005])
 """Weight of the starting values: a ridge, felt only where the clip says nothing."""
-LOST_SCORE = 0.3
-"""Whether hidden people score over this is what their loss is fitted to: they are found or gone, seldom in between."""
 CLEAR = 0.05
 """Hidden or cut shares below do not count."""
+STARTING_POWERS = (0.0, -0.8)
+"""Logarithms of the power of the hidden share from which the search sets out: it has more than one valley."""
+OTHER_SIZES_WEIGHT = 0.2
+"""Of clear people at each unusual working size beside the usual one's 1: they tell what smallness costs. What hiding
+costs is learnt at the usual size alone."""
+FREE_DRAWS = 8
+"""Simulations that say how many boxes of nobody fall on people."""
+FAR = 0.99
+"""Where the tails of the sides are taken, which decide whose box it is: beyond they are nearly Gaussian again."""
 NETWORK_IOU = 0.6
 """Suppression inside RTMDet's graph."""
 
@@ -90,7 +98,7 @@ def fit_false(view: View, clip: ClipAtSize, floor: float) -> FalseBoxModel:
     same = iou(boxes, boxes) > 0.5
     apart = np.abs(frame[:, None] - frame[None]) > 20
     again = (same & apart).sum(axis=1) >= 5
-    return FalseBoxModel(
+    model = FalseBoxModel(
         per_frame=_r(len(rows) / view.num_frames),
         places=max(1, _clusters(same & again[:, None] & again[None])),
         place_share=_r(float(again.mean())),
@@ -101,6 +109,13 @@ def fit_false(view: View, clip: ClipAtSize, floor: float) -> FalseBoxModel:
         aspect=_r(float(np.median((boxes[:, 2] - boxes[:, 0]) / tall))),
         confidence=_levels(seen.confidence[rows].ravel()),
     )
+    return model.model_copy(update={"per_frame": _r(model.per_frame / _free_share(view, model))})
+
+
+def _free_share(view: View, model: FalseBoxModel) -> float:
+    """Share of the boxes of nobody that do not fall on people, by simulation: the clip shows only these."""
+    drawn = [false_boxes(view, model, np.random.default_rng(seed)).frame.size for seed in range(FREE_DRAWS)]
+    return float(np.clip(np.mean(drawn) / (model.per_frame * view.num_frames), 0.5, 1.0))
 
 
 def _tobit(
@@ -114,15 +129,20 @@ def _tobit(
     """Parameters as in START, and the residuals of clear people in the first clip (NaN for others)."""
     around = circumstances(view, 0.0)
     present = view.present.T & around.findable
-    y_floor, y_lost = float(logit(floor / ceiling)), float(logit(LOST_SCORE / ceiling))
-    rows, targets, found = [], [], []
+    y_floor = float(logit(floor / ceiling))
+    rows: list[Array] = []
+    targets: list[Array] = []
+    found: list[Array] = []
+    weights: list[Array] = []
     for s, m, gain in zip(seen, matches, gains, strict=True):
+        weights.append(np.full(int(present.sum()), 1.0 if not weights else OTHER_SIZES_WEIGHT))
         row = m.row_of_person.T
         rows.append(np.stack([around.height_px * gain, around.hidden, around.cut], axis=-1)[present])
         y = logit(np.clip(s.scores[np.maximum(row, 0)] / ceiling, 1e-3, 1 - 1e-3))
         targets.append(y[present])
         found.append((row >= 0)[present])
-    x, y, hit = np.concatenate(rows), np.concatenate(targets), np.concatenate(found)
+    x, y, hit, weight = (np.concatenate(part) for part in (rows, targets, found, weights))
+    weight = np.where((weight < 1.0) & (x[:, 1] >= CLEAR), 0.0, weight)
 
     def mean(p: Array) -> Array:
         hiding = p[2] * x[:, 1] ** _power(p[3])
@@ -132,17 +152,12 @@ def _tobit(
         s = np.hypot(np.exp(p[5]), p[6] * x[:, 1] ** _power(p[3]))
         e = mean(p)
         like = np.where(hit, norm.logpdf(y, e, s), norm.logcdf((y_floor - e) / s))
-        lost = (y_lost - e) / s
-        like = np.where(
-            x[:, 1] < CLEAR, like, np.where(hit & (y > y_lost), norm.logsf(lost), norm.logcdf(lost))
-        )
-        return float(-like.sum() + (PULL * (p - START) ** 2).sum() * len(x) * 1e-2)
+        return float(-(weight * like).sum() + (PULL * (p - START) ** 2).sum() * weight.sum() * 1e-2)
 
-    best = minimize(
-        loss,
-        START,
-        method="Nelder-Mead",
-        options={"maxiter": 6000, "maxfev": 6000, "xatol": 1e-3, "fatol": 1e-2},
+    options = {"maxiter": 6000, "maxfev": 6000, "xatol": 1e-3, "fatol": 1e-2}
+    starts = [START + np.array([0, 0, 0, log, 0, 0, 0]) for log in STARTING_POWERS]
+    best = min(
+        (minimize(loss, s, method="Nelder-Mead", options=options) for s in starts), key=lambda b: b.fun
     )
     p = best.x
     first = np.full(present.shape, np.nan)
@@ -196,14 +211,17 @@ def _edges(
     size = np.log(np.maximum(np.abs(grid), 0.05)).mean(axis=-1)
     known = np.isfinite(size) & np.isfinite(residual)
     doubt = -np.polyfit(residual[known], size[known], 1)[0]
-    tails = np.quantile(np.abs(off[clear] - bias), [0.5, 0.95], axis=0) / spread
+    tails = np.quantile(np.abs(off[clear] - bias), [0.5, FAR], axis=0) / spread
     return {
         "edge_std": (_r((spread[0] + spread[2]) / 2), _r(spread[1]), _r(spread[3])),
         "edge_bias": (_r((bias[0] + bias[2]) / 2), _r(bias[1]), _r(bias[3])),
         "edge_std_px": 0.0,
+        "side_correlation": _r(
+            float(np.corrcoef(np.clip(grid[n[clear], f[clear]][:, [0, 2]], -4, 4).T)[0, 1])
+        ),
         "edge_slow_share": _r(slow_share),
         "edge_slow_s": _r(slow_s),
-        "edge_tail": _r(tail_of(float((tails[1] / tails[0]).mean()))),
+        "edge_tail": _r(tail_of(float((tails[1] / tails[0])[[0, 2]].mean()), FAR)),
         "edge_doubt": _r(float(np.clip(doubt, 0.0, 0.5))),
         "shrink": _r(_shrink(view, truth, found, n, f, around.hidden[f, n] > 2 * CLEAR)),
     }
@@ -251,8 +269,8 @@ def memory(series: Float[Array, "S F"], step_s: float, lags: int = 10) -> tuple[
     return float(share), float(tau)
 
 
-def tail_of(ratio: float) -> float:
-    """Spread s of a log-normal scale of Gaussian noise whose |x| has this ratio of the 95th percentile to the median.
+def tail_of(ratio: float, level: float = 0.95) -> float:
+    """Spread s of a log-normal scale of Gaussian noise whose |x| has this ratio of quantile `level` to the median.
 
     Read off by quadrature over z of P(|x| < q) = E[2 Phi(q exp(-s z)) - 1].
     """
@@ -262,7 +280,7 @@ def tail_of(ratio: float) -> float:
     ratios = []
     for s in grid:
         share = (2 * norm.cdf(q[:, None] * np.exp(-s * z)) - 1).mean(axis=1)
-        ratios.append(np.interp(0.95, share, q) / np.interp(0.5, share, q))
+        ratios.append(np.interp(level, share, q) / np.interp(0.5, share, q))
     return float(np.interp(ratio, ratios, grid))
 
 

@@ -64,7 +64,7 @@ def match_sightings(seen: Sightings, view: View) -> MatchedSightings:
         a, b = a[real], b[real]
         row_of[people[b], k] = rows[a]
         overlap[rows[a]] = over[a, b]
-        on = (over > ON_PERSON_IOU) | (_share_on(found, truth) > ON_PERSON_SHARE)
+        on = _on(over, found, truth)
         false[rows] = ~on.any(axis=1)
         false[rows[a]] = False
         spare = np.setdiff1d(np.flatnonzero(on.any(axis=1)), a)
@@ -72,6 +72,19 @@ def match_sightings(seen: Sightings, view: View) -> MatchedSightings:
         second[rows[spare]] = people[whose]
         overlap[rows[spare]] = over[spare, whose]
     return MatchedSightings(row_of, second, false, overlap)
+
+
+def on_people(frame: Int[Array, "R"], boxes: Float[Array, "R 4"], view: View) -> Bool[Array, "R"]:
+    """Boxes, ordered by frame, that lie on somebody as a second box does, so that they are not of nobody."""
+    out = np.zeros(len(frame), bool)
+    edges = np.searchsorted(frame, np.arange(view.num_frames + 1))
+    for k in np.unique(frame).tolist():
+        rows = slice(edges[k], edges[k + 1])
+        truth = view.box_px[view.present[:, k], k].astype(np.float64)
+        if len(truth):
+            found = boxes[rows].astype(np.float64)
+            out[rows] = _on(iou(found, truth), found, truth).any(axis=1)
+    return out
 
 
 def with_people(seen: Sightings, view: View) -> Sightings:
@@ -83,6 +96,13 @@ def with_people(seen: Sightings, view: View) -> Sightings:
     twice = matched.second_of >= 0
     person[twice] = view.person_ids[matched.second_of[twice]]
     return replace(seen, person=person)
+
+
+def _on(
+    over: Float[Array, "R P"], found: Float[Array, "R 4"], truth: Float[Array, "P 4"]
+) -> Bool[Array, "R P"]:
+    """Which found boxes lie on which true ones, given their overlaps."""
+    return np.asarray((over > ON_PERSON_IOU) | (_share_on(found, truth) > ON_PERSON_SHARE))
 
 
 def _share_on(found: Float[Array, "R 4"], truth: Float[Array, "P 4"]) -> Float[Array, "R P"]:

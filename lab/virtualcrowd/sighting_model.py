@@ -75,6 +75,8 @@ class BoxModel(StageConfig):
     """Floor of the same in pixels of the detector's input."""
     edge_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Mean shift outwards of sides, top and bottom, share of the box height."""
+    side_correlation: float = Field(default=0.0, ge=-1.0, le=1.0)
+    """Of the left edge's way outwards with the right one's: below 0, boxes move more than they widen."""
     edge_slow_share: Share = 0.0
     """Share of the edges' variance that is slow."""
     edge_slow_s: Positive = 1.0
@@ -99,7 +101,7 @@ class FalseBoxModel(StageConfig):
     """Boxes where nobody is (`sighting_false`)."""
 
     per_frame: Positive = 0.0
-    """Mean number in a frame, over the floor of the score."""
+    """Mean number in a frame without people, over the floor of the score; where somebody is, there is none."""
     places: int = Field(default=8, ge=1)
     """Fixed places of the picture where they come up again and again."""
     place_share: Share = 0.5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from crowdstream.lab.virtualcrowd.sighting_boxes import overlapping_pairs, unsup
 from crowdstream.lab.virtualcrowd.sighting_clips import MIRRORED
 from crowdstream.lab.virtualcrowd.sighting_compare import compare_sightings, markdown
 from crowdstream.lab.virtualcrowd.sighting_false import STANDING
-from crowdstream.lab.virtualcrowd.sighting_fit_boxes import tail_of
-from crowdstream.lab.virtualcrowd.sighting_match import match_sightings, with_people
+from crowdstream.lab.virtualcrowd.sighting_fit_boxes import ClipAtSize, fit_boxes, fit_false, tail_of
+from crowdstream.lab.virtualcrowd.sighting_match import match_sightings, on_people, with_people
 from crowdstream.lab.virtualcrowd.sighting_model import (
     FITTED,
     LEVELS,
@@ -28,6 +30,7 @@ from crowdstream.lab.virtualcrowd.sighting_model import (
     SightingModelError,
     read_model,
 )
+from crowdstream.lab.virtualcrowd.sighting_pets import pets_view
 from crowdstream.lab.virtualcrowd.truth import View, Visibility
 
 EXACT = SightingModel()
@@ -271,6 +274,7 @@ def test_keypoints_stay_in_the_crop() -> None:
 
 def test_false_boxes_come_at_their_rate_and_at_their_places() -> None:
     view = people_in_a_row(frames=2000)
+    view = replace(view, present=np.zeros_like(view.present))
     model = SightingModel(false_boxes=FalseBoxModel(per_frame=3.0, places=5, place_share=1.0, stay_s=0.3))
     seen = simulate(view, model, 0)
     nobody = seen.person == 0
@@ -352,3 +356,79 @@ def test_a_wrong_model_is_refused_with_a_reason() -> None:
     text = json.dumps({"model": {"keypoints": {"std": [[0.0] * 16] * 4}}})
     with pytest.raises(SightingModelError, match="4 rows of 17"):
         read_model(text)
+
+
+BANDS = {"tinypose_128": (0.027, 0.65, 0.80), "tinypose_256": (0.023, 0.65, 0.82)}
+"""Most that the median error may be, share of the height, and between what the median confidence lies."""
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_committed_model_says_what_it_rests_on_and_sees_as_measured(name: str) -> None:
+    text = files("crowdstream.lab.virtualcrowd").joinpath(f"sightings_{name}.json").read_text("utf-8")
+    provenance = json.loads(text)["provenance"]
+    wanted = {
+        "networks",
+        "boxes",
+        "false_boxes",
+        "keypoints",
+        "confidence",
+        "hall",
+        "set_not_measured",
+        "networks_run",
+    }
+    assert wanted <= set(provenance)
+    model = read_model(text)
+    view = people_in_a_row(people=12, frames=600, height_px=70.0)
+    seen = simulate(view, model, 0)
+    matched = match_sightings(seen, view)
+    row = matched.row_of_person
+    score = np.where(row >= 0, seen.scores[np.maximum(row, 0)], 0.0)
+    assert (score < 0.3).mean() < 0.01  # 0.003 of clear people on the annotated clip
+    assert ((matched.second_of >= 0) & (seen.scores >= 0.5)).sum() / row.size < 0.015  # 0.005 there
+    most, low, high = BANDS[name]
+    own = row[row >= 0]
+    error = np.linalg.norm(seen.keypoints_px[own] - view.keypoints_px[row >= 0], axis=-1) / 70.0
+    assert 0.6 * most < np.median(error) < most
+    assert low < np.median(seen.confidence[own]) < high
+
+
+def test_a_box_keeps_to_its_person_however_wild_its_edges() -> None:
+    view = people_in_a_row(people=10, frames=300)
+    boxes = BoxModel(edge_std=(0.05, 0.02, 0.02), edge_tail=1.0, side_correlation=-0.3, evidence=20.0)
+    seen = simulate(view, SightingModel(boxes=boxes), 0)
+    wide = seen.boxes_px[:, 2] - seen.boxes_px[:, 0]
+    assert (wide > 50.0 * 0.49).all() and (wide < 50.0 * 2.02).all()
+
+
+def test_the_sides_of_a_box_move_together_as_told() -> None:
+    view = people_in_a_row(people=10, frames=600)
+    boxes = BoxModel(edge_std=(0.03, 0.0, 0.0), side_correlation=-0.6, evidence=20.0)
+    seen = simulate(view, SightingModel(boxes=boxes), 0)
+    row = match_sightings(seen, view).row_of_person
+    out = (seen.boxes_px[row] - view.box_px)[..., [0, 2]] * [-1.0, 1.0]
+    assert np.corrcoef(out.reshape(-1, 2).T)[0, 1] == pytest.approx(-0.6, abs=0.1)
+
+
+def test_boxes_of_nobody_lie_on_nobody() -> None:
+    view = people_in_a_row(people=8, frames=300, height_px=160.0, spacing_px=100.0)
+    seen = simulate(view, SightingModel(false_boxes=FalseBoxModel(per_frame=8.0, place_share=0.5)), 0)
+    rows = seen.person == 0
+    assert rows.sum() > 100
+    assert not on_people(seen.frame[rows], seen.boxes_px[rows], view).any()
+
+
+@pytest.mark.data
+def test_boxes_can_be_fitted_to_the_annotated_clip_as_simulated(data_dir: Path) -> None:
+    """The fit's cheap half on the real annotation, with sightings whose model is known: it must come back."""
+    view = pets_view(data_dir / "video")
+    fitted = SightingModel.fitted()
+    sizes = (640 / 480, 320 / 480)
+    clips = []
+    for k, gain in enumerate(sizes):
+        boxes = fitted.boxes.model_copy(update={"detector_gain": gain})
+        clips.append(ClipAtSize(simulate(view, fitted.model_copy(update={"boxes": boxes}), k), gain))
+    again, false = fit_boxes(view, clips, fitted.boxes.score_floor), fit_false(view, clips[0], 0.2)
+    assert again.evidence == pytest.approx(fitted.boxes.evidence, abs=0.4)
+    assert again.small_px == pytest.approx(fitted.boxes.small_px, rel=0.25)
+    assert again.edge_std[0] == pytest.approx(fitted.boxes.edge_std[0], rel=0.2)
+    assert false.per_frame == pytest.approx(fitted.false_boxes.per_frame, rel=0.15)
