@@ -97,8 +97,23 @@ class BoxModel(StageConfig):
     """Overlap of a second box with the first, on average."""
 
 
+class FalseKind(StageConfig):
+    """One kind of boxes where nobody is."""
+
+    score: Quantiles = (0.15,) * len(LEVELS)
+    """Scores at LEVELS."""
+    height_ratio: float = Field(default=0.7, gt=0.0)
+    """Median height over that of a person of 1.75 m who stands there."""
+    height_log_std: Positive = 0.5
+    """Spread of the logarithm of that."""
+    aspect: float = Field(default=0.45, gt=0.0)
+    """Median of width over height."""
+    confidence: Quantiles = (0.2,) * len(LEVELS)
+    """Mean confidence of the keypoints found there at LEVELS."""
+
+
 class FalseBoxModel(StageConfig):
-    """Boxes where nobody is (`sighting_false`)."""
+    """Boxes where nobody is (`sighting_false`): things at fixed places, and what looks like people anywhere."""
 
     per_frame: Positive = 0.0
     """Mean number in a frame without people, over the floor of the score; where somebody is, there is none."""
@@ -108,16 +123,14 @@ class FalseBoxModel(StageConfig):
     """Share of them at fixed places; the others lie anywhere."""
     stay_s: Positive = 0.5
     """Mean time one stays, s."""
-    score: Quantiles = (0.15,) * len(LEVELS)
-    """Scores at LEVELS."""
-    height_log_std: Positive = 0.5
-    """Spread of the logarithm of the height about that of the people in view."""
-    height_ratio: float = Field(default=0.7, gt=0.0)
-    """Median height over that of the people in view."""
-    aspect: float = Field(default=0.45, gt=0.0)
-    """Median of width over height."""
-    confidence: Quantiles = (0.2,) * len(LEVELS)
-    """Confidence of the keypoints found there at LEVELS, all joints."""
+    memory_s: Positive = 0.5
+    """Memory of scores, confidences and sides at one place, s."""
+    lasting: Share = 0.5
+    """Share of the variance of confidences and heights that belongs to the place and never changes."""
+    at_places: FalseKind = FalseKind()
+    """Signs, shadows, benches."""
+    anywhere: FalseKind = FalseKind()
+    """What comes up only once in a place."""
 
 
 def _table(value: float) -> tuple[tuple[float, ...], ...]:
