@@ -57,6 +57,10 @@ def make(
     )
     names = ("high", "low") if view == "both" else (view,)
     requests = [ViewRequest(name, size, fps) for name in names]
+    if render:  # the library is missed before the work, not after it
+        from ...lab.virtualcrowd.render.tracer import load_embree
+
+        load_embree()
     model = SightingModel() if detector == "perfect" else SightingModel.fitted(detector)
     library = library_of(mocap)
     with progress_bars() as tell:

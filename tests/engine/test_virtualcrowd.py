@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -106,6 +107,15 @@ def test_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["plaza", "station", "hillside", "terrace"]
     assert all(float(line.split()[1]) >= 2500.0 for line in lines)
+
+
+def test_a_missing_renderer_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "embreex.mesh_construction", None)
+    assert command("make", "-o", tmp_path / "r", *SMALL, "--render") == 1
+    assert "pip install 'crowdstream[render]'" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(
