@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from crowdstream.kernels.metrics.alignment import fit_similarity
 from crowdstream.kernels.metrics.author import score_author
 from crowdstream.kernels.metrics.corrected import score_corrected
 from crowdstream.kernels.metrics.depth_order import OrderRule, order_right
@@ -75,13 +76,21 @@ def test_pose_errors_and_their_alignments(seed: int, scale: float) -> None:
 @MANY
 @given(SEED)
 def test_more_freedom_never_adds_squared_error(seed: int) -> None:
-    """Least squares are ordered; with small errors so are, nearly, the mean distances that are reported."""
+    """Least squares are ordered; the mean distances that are reported need not be."""
     rng = np.random.default_rng(seed)
     y = _poses(rng, 4)
     x = y + rng.normal(0, 0.05, y.shape) + rng.normal(0, 0.5, (4, 1, 3))
-    assert (similarity_errors(x, y) <= 1.05 * rigid_errors(x, y)).all()
-    assert (rigid_errors(x, y) <= 1.05 * pelvis_errors(x, y)).all()
-    assert (pelvis_errors(x, y) < world_errors(x, y)).all()
+
+    def squared(moved: np.ndarray) -> np.ndarray:
+        return ((moved - y) ** 2).sum(axis=(1, 2))
+
+    scaled, rigid = (squared(fit_similarity(x, y, scaled).apply(x)) for scaled in (True, False))
+    put_together = squared(x - x[:, :1] + y[:, :1])
+    centred = squared(x - x.mean(axis=1, keepdims=True) + y.mean(axis=1, keepdims=True))
+    slack = 1.0 + 1e-9
+    assert (scaled <= slack * rigid).all()
+    assert (rigid <= slack * centred).all() and (centred <= slack * put_together).all()
+    assert (centred <= slack * squared(x)).all()
 
 
 @MANY
