@@ -56,16 +56,18 @@ class MotionPriorConfig(StageConfig):
     """Of attention."""
     feed_forward: int = Field(default=2, ge=1, le=8)
     """Width of the feed-forward layers, in token widths."""
-    encoder_layers: int = Field(default=4, ge=1, le=24)
+    encoder_layers: int = Field(default=5, ge=1, le=24)
     """Of E_p."""
-    decoder_layers: int = Field(default=4, ge=1, le=24)
+    decoder_layers: int = Field(default=3, ge=1, le=24)
     """Of D."""
     global_width: int = Field(default=256, ge=16, le=2048)
     """Of E_r's hidden layers."""
+    token_latent: int = Field(default=64, ge=4, le=512)
+    """What a token hands to the latent, and gets from it."""
     patch: int = Field(default=4, ge=1, le=16)
     """Frames a token; must divide 64."""
-    frequencies: int = Field(default=24, ge=4, le=64)
-    """DCT coefficients the linear skip sees; 24 of 64 reach 5.6 Hz."""
+    frequencies: int = Field(default=20, ge=4, le=64)
+    """DCT coefficients the linear skip sees; 20 of 64 reach 4.7 Hz."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class MotionPrior(nn.Module):
         self.embed = nn.Linear(c.patch * (STATE_DIM + GROUPS), c.width)
         self.place = nn.Parameter(0.02 * torch.randn(tokens, c.width))
         self.encoder = _transformer(c.encoder_layers, c)
-        self.to_latent = nn.Linear(tokens * c.width, LOCAL_LATENT)
+        self.token_out = nn.Linear(c.width, c.token_latent)
+        self.to_latent = nn.Linear(tokens * c.token_latent, LOCAL_LATENT)
         self.to_spread = nn.Linear(c.width, LOCAL_LATENT + GLOBAL_LATENT)
         path = SEGMENT_FRAMES * (STATE_DIM - GLOBAL.start + 1)
         self.global_encoder = nn.Sequential(
@@ -125,7 +128,8 @@ class MotionPrior(nn.Module):
         self.global_in = nn.Linear(c.frequencies * GLOBAL_OUT, GLOBAL_LATENT, bias=False)
         self.local_out = nn.Linear(LOCAL_LATENT, c.frequencies * LOCAL_OUT, bias=False)
         self.global_out = nn.Linear(GLOBAL_LATENT, c.frequencies * GLOBAL_OUT, bias=False)
-        self.from_latent = nn.Linear(LATENT_DIM, tokens * c.width)
+        self.from_latent = nn.Linear(LATENT_DIM, tokens * c.token_latent)
+        self.token_in = nn.Linear(c.token_latent, c.width)
         self.decode_place = nn.Parameter(0.02 * torch.randn(tokens, c.width))
         self.decoder = _transformer(c.decoder_layers, c)
         self.head = nn.Linear(c.width, c.patch * (OUT + CONTACTS))
@@ -150,7 +154,7 @@ class MotionPrior(nn.Module):
         tokens = torch.cat([scaled, flags], -1).reshape(batch, SEGMENT_FRAMES // self.config.patch, -1)
         hidden = self.encoder(self.embed(tokens) + self.place)
         linear_local, linear_global = self._linear_in(filled)
-        local = linear_local + self.to_latent(hidden.flatten(1))
+        local = linear_local + self.to_latent(self.token_out(hidden).flatten(1))
         path = torch.cat([scaled[..., GLOBAL], flags[..., BODY_JOINTS:]], -1)
         whole = linear_global + self.global_encoder(path.flatten(1))
         return torch.cat([local, whole], -1), self.to_spread(hidden.mean(1))
@@ -159,7 +163,8 @@ class MotionPrior(nn.Module):
         """Motion of a latent. Differentiable."""
         c = self.config
         batch = len(z)
-        hidden = self.from_latent(z).reshape(batch, -1, c.width) + self.decode_place
+        given = self.from_latent(z).reshape(batch, -1, c.token_latent)
+        hidden = self.token_in(given) + self.decode_place
         free = self.head(self.decoder(hidden)).reshape(batch, SEGMENT_FRAMES, OUT + CONTACTS)
         out = self.linear_out(z) + free[..., :OUT]
         sixd = out[..., :LOCAL_OUT].unflatten(-1, (BODY_JOINTS, 6))
