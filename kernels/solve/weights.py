@@ -1,4 +1,4 @@
-"""The weights of eqs 3-10 as printed, and the switches for what the printed equations get wrong.
+"""The weights of eqs 3-14 as printed, and the switches for what the printed equations get wrong.
 
 The defaults are the paper to the letter (sec. IV-B and algorithms 2.10 of the project's notes). `mended()`
 turns every switch to its repaired form with the weights that go with it.
@@ -33,6 +33,14 @@ class EnergyWeights(StageConfig):
     """lambda_shape of eq. 9."""
     pose_smoothness: float = Field(default=10.0, ge=0)
     """lambda_t-pose of eq. 10."""
+    vae: float = Field(default=0.2, ge=0)
+    """lambda_vae of eq. 12."""
+    contact_height: float = Field(default=500.0, ge=0)
+    """lambda_ch of eq. 13."""
+    contact_velocity: float = Field(default=1_000.0, ge=0)
+    """lambda_cv of eq. 13."""
+    connect: float = Field(default=100.0, ge=0)
+    """lambda_con of eq. 14."""
 
     keypoint_weights: tuple[float, ...] = Field(
         default=FACE_KEYPOINT_WEIGHTS + (1.0,) * 12, min_length=17, max_length=17
@@ -59,7 +67,13 @@ class EnergyWeights(StageConfig):
     contact_vertices: Literal["soles", "mesh"] = "soles"
     """Eq. 5: which vertices are tried; the whole mesh is as printed and about a hundred times dearer."""
     difference_order: Literal[1, 2] = 1
-    """Eqs 6, 10: first differences (printed; pulls towards standing still) or second."""
+    """Eqs 6, 10, 14: first differences (printed; pulls towards standing still) or second."""
+    contact_height_m: float = Field(default=0.08, ge=0)
+    """h of eq. 13, which the paper does not name; 0.08 m is what contact labels are made with."""
+    contact_height_form: Literal["printed", "band"] = "printed"
+    """Eq. 13: |z - h| (printed; lifts resting toes), or max(0, |z| - h) as its text says."""
+    contact_probability: Literal["free", "held"] = "free"
+    """Eq. 13: c moves with the latent (printed; a contact may be denied), or is taken as told."""
 
     @classmethod
     def mended(cls) -> EnergyWeights:
