@@ -1,0 +1,54 @@
+"""What the loop needs to know of a network to train it, and where its random numbers come from.
+
+A batch depends on (seed, step) alone, never on what was drawn before it: then a fit that was stopped and resumed is
+the fit that was never stopped. The loop seeds torch's own generator before every step; what a recipe draws by numpy
+comes from `step_random(seed, step)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor, nn
+
+
+class Recipe(Protocol):
+    """A network, its data and its losses. Its own tensors live where the network's parameters are."""
+
+    name: str
+    """What is trained, for messages, e.g. motion-prior."""
+    network: nn.Module
+    """With a `config` record; the loop moves it to the device before the first step."""
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """Losses of the step's batch; "total" is minimised, the rest is logged. The network is in training mode."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Metrics on held-back data. The network holds the mean weights, in evaluation mode, without gradients."""
+        ...
+
+    def card(self, metrics: Mapping[str, float]) -> str:
+        """The model card (Markdown) of the trained network."""
+        ...
+
+
+@runtime_checkable
+class ChoosesMatrices(Protocol):
+    """A recipe that says itself which weights Muon may turn."""
+
+    def hidden_matrices(self) -> Collection[str]:
+        """Names of two-dimensional parameters of the network."""
+        ...
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for one step, below 2^63."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def step_random(seed: int, step: int) -> np.random.Generator:
+    """The step's own generator."""
+    return np.random.default_rng([seed, step])
