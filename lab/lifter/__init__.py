@@ -1,0 +1,1 @@
+"""The lifter's lessons: synthetic sightings of recorded motion, its recipe and its score."""
