@@ -87,6 +87,10 @@ class FusedViews(NamedTuple):
     """(N, 4, T) unit normal and offset of the ground under the person."""
     slots: Array
     """(N, 2) first and one past the last slot to solve, int64."""
+    target: Array
+    """(N, 69, T) where a Gaussian on the parameters themselves has its mean, rows as above, transl in the world."""
+    target_weight: Array
+    """(N, 69, T) its inverse variances; 0 for none."""
 
 
 class FusedWeights(NamedTuple):

@@ -142,7 +142,7 @@ def solve_person(
         origin: (3,) local origin, metres.
         camera: (C, 16) with t moved to the origin.
         info: (4,) written: outer steps, products, final damping, 1 if the tolerance was met.
-        terms: (9,) written: terms of the final energy.
+        terms: (10,) written: terms of the final energy.
     """
     L = rows.shape[1]
     ws = workspace(len(body.point_joint), L)
@@ -197,7 +197,7 @@ def solve_person(
             break
         if not restoring:
             gradient(body, lam, betas, betas_mean, betas_weight, ws, prior_force, g, gb)
-            assemble(body, prior, lam, betas_weight, ws, pc)
+            assemble(n, body, prior, views, lam, betas_weight, ws, pc)
         restoring = False
         refactor(mu, pc)
         info[1] += conjugate_gradients(

@@ -30,10 +30,12 @@ from .arrays import (
     Array,
     FusedBody,
     FusedPrior,
+    FusedViews,
     FusedWeights,
     Workspace,
     compiled,
 )
+from .target import add_target_block
 from .temporal import factor, solve, stencil
 
 F0 = np.float32(0.0)
@@ -256,8 +258,10 @@ def joint_diagonalise(B: Array, C: Array, W: Array) -> None:
 
 @compiled
 def assemble(
+    n: int,
     body: FusedBody,
     prior: FusedPrior,
+    views: FusedViews,
     lam: FusedWeights,
     betas_weight: np.float32,
     ws: Workspace,
@@ -296,11 +300,13 @@ def assemble(
                     for i in range(3):
                         for k in range(3):
                             out[i, k] += lam.pose * prior.precision[3 * j - 3 + i, 3 * j - 3 + k]
+                add_target_block(n, views, j, start, stop, out)
                 store(out, pc.block[j], start, stop)
             for i in range(3):
                 for k in range(3):
                     total[j, i, k] += share * out[i, k]
         if not smoothing:
+            add_target_block(n, views, NUM_JOINTS, start, stop, S[0])
             store(S[0], pc.block[NUM_JOINTS], start, stop)
         for i in range(3):
             for k in range(3):

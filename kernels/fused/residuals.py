@@ -8,7 +8,8 @@
     E_shape   = w (betas - b)' (betas - b) / s^2                                           (eq. 9)
     E_t-pose  = sum_t,j      s_j (w1 |D1 p_j|^2 + w2 |D2 p_j|^2)                           (eq. 10)
     and two that keep hidden people in place: track (torso over the tracked ground point), upright (the
-    root's up axis vertical).
+    root's up axis vertical)
+    target    = sum_t,i    w_i,t (x_i,t - m_i,t)^2     on the parameters: what lifter and motion prior say
 
 h(x) drops the torso centre along the vertical onto the plane; h_i are heights of sole points above it and
 l = -tau log mean exp(-h_i / tau) their soft minimum: one foot near the ground, none below. rho(e) = s^2 e / (s^2 + e)
@@ -36,6 +37,7 @@ from .arrays import (
     compiled,
 )
 from .kinematics import add_row, pull_back, push_forward
+from .target import add_target_product, target_energy
 from .temporal import add_difference_product, difference_energy
 
 F0 = np.float32(0.0)
@@ -142,8 +144,8 @@ def evaluate(
         origin: (3,) local origin in the world, metres.
         rows, betas: parameters.
         betas_mean, betas_weight: what earlier windows know of the shape.
-        terms: (9,) written: value of every term, in the order of the head of this file.
-        prior_force: (69, L) written: forces that act on parameters directly (E_pose, E_t-trans).
+        terms: (10,) written: value of every term, in the order of the head of this file.
+        prior_force: (69, L) written: forces that act on parameters directly (E_pose, E_t-trans, target).
 
     Returns:
         The sum of the terms.
@@ -252,6 +254,7 @@ def evaluate(
         for t in range(L):
             s += centred[i, t] * prior_force[3 + i, t]
         terms[4] += s
+    terms[9] = target_energy(n, views, origin, rows, start, prior_force)
     for k in range(betas.shape[0]):
         terms[5] += lam.shape * betas[k] * betas[k]
         e = betas[k] - betas_mean[k]
@@ -406,5 +409,6 @@ def curvature_product(
     precision_product(prior.precision, v[3:NUM_ROT], lam.pose, out[3:NUM_ROT])
     for c in range(3):
         add_difference_product(v[NUM_ROT + c], lam.trans_velocity, lam.trans_acceleration, out[NUM_ROT + c])
+    add_target_product(n, views, start, v, out)
     for k in range(out_betas.shape[0]):
         out_betas[k] += (lam.shape + betas_weight) * vb[k]

@@ -34,10 +34,16 @@ from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
 from ..settings import StageConfig
 from ..skeleton import FACE_OFFSETS_M, PARENTS
 from .problem import WarmStart, WindowProblem
+from .target import Target, TargetRows, merge_rows, target_rows
 
 Array = np.ndarray
 
-TERMS = ("E_2D", "E_hvip2D", "E_contact", "E_t-trans", "E_pose", "E_shape", "E_t-pose", "track", "upright")
+FUSED_TERMS = (
+    "E_2D", "E_hvip2D", "E_contact", "E_t-trans", "E_pose", "E_shape", "E_t-pose", "track", "upright", "target",
+)  # fmt: skip
+"""Terms of the compiled energy; the last is the merged target."""
+TERMS = (*FUSED_TERMS[:-1], "E_VAE", "lifter")
+"""The same with the target's sources apart: the motion prior's and the lifter's."""
 
 JOINT_SCALE = np.ones(NUM_JOINTS)
 """Relative weight of each joint in E_t-pose."""
@@ -141,8 +147,21 @@ class LiveResult:
     """Curvature products taken."""
     converged: Int[Array, "N"]
     """1 where the tolerance ended the solve, 0 where the budget did."""
-    terms: Float[Array, "N 9"]
+    terms: Float[Array, "N 11"]
     """Final energy by term, in the order of `TERMS`."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What else is known of the bodies of a window."""
+
+    motion_prior: Target | None = None
+    """Term `E_VAE`."""
+    lifter: Target | None = None
+    """Term `lifter`."""
+
+
+NO_TARGETS = Targets()
 
 
 def fused_body(body: BodyData) -> FusedBody:
@@ -206,6 +225,7 @@ def fused_views(problem: WindowProblem, config: LiveConfig) -> FusedViews:
     observed = seen.any(0)
     sigma = np.where(observed, config.track_sigma_m, config.track_hidden_sigma_m)
     on_track = present & np.isfinite(problem.track_m).all(-1)
+    n, t = present.shape
     return FusedViews(
         cameras=camera_rows(problem),
         keypoints=np.ascontiguousarray(keypoints.transpose(1, 0, 3, 4, 2), f),
@@ -217,6 +237,8 @@ def fused_views(problem: WindowProblem, config: LiveConfig) -> FusedViews:
         track_weight=np.ascontiguousarray(np.where(on_track, sigma**-2.0, 0.0), f),
         plane=plane_rows(problem),
         slots=slot_ranges(present),
+        target=np.zeros((n, NUM_ROWS, t), f),
+        target_weight=np.zeros((n, NUM_ROWS, t), f),
     )
 
 
@@ -257,6 +279,8 @@ def solve_live(
     config: LiveConfig,
     pool: ThreadPoolExecutor | None = None,
     views: FusedViews | None = None,
+    targets: Targets = NO_TARGETS,
+    outer: int | None = None,
 ) -> LiveResult:
     """Solve a window from a first guess.
 
@@ -267,6 +291,8 @@ def solve_live(
         config: budget and noise model.
         pool: threads to use (`config.threads` of them); None makes its own for the call.
         views: of `fused_views` where the caller has them already.
+        targets: Gaussians on the bodies themselves.
+        outer: Gauss-Newton steps for everybody; None for those of `config`, by whether a person is known.
 
     Returns:
         Bodies; slots outside a person's present range keep the first guess. A person whose solve went wrong
@@ -275,6 +301,13 @@ def solve_live(
     n, t = problem.present.shape
     f = np.float32
     views = fused_views(problem, config) if views is None else views
+    said = [
+        None if each is None else target_rows(each, start.pose_rotvec)
+        for each in (targets.motion_prior, targets.lifter)
+    ]
+    if spoken := [each for each in said if each is not None]:
+        merged = merge_rows(spoken)
+        views = views._replace(target=merged.mean.astype(f), target_weight=merged.weight.astype(f))
     rows = np.zeros((n, NUM_ROWS, t), f)
     rows[:, 3:NUM_ROT] = start.pose_rotvec[:, :, 1:NUM_JOINTS].reshape(n, t, NUM_ROT - 3).transpose(0, 2, 1)
     rows[:, NUM_ROT:] = start.transl_m.transpose(0, 2, 1)
@@ -289,15 +322,15 @@ def solve_live(
         known = (problem.warm.known & problem.present).sum(1) / np.maximum(problem.present.sum(1), 1)
     present = problem.present[..., None]
     origin = (np.where(present, start.transl_m, 0).sum(1) / np.maximum(present.sum(1), 1)).astype(f)
-    info, terms = np.zeros((n, 4), f), np.zeros((n, len(TERMS)), f)
+    info, fused_terms = np.zeros((n, 4), f), np.zeros((n, len(FUSED_TERMS)), f)
     lam = config.weights()
 
     slots = views.slots
     people = np.flatnonzero(slots[:, 1] > slots[:, 0])
 
     def work(person: int) -> None:
-        outer = config.outer if known[person] < 0.5 else config.outer_warm
-        budget = FusedBudget(outer, config.inner, f(config.forcing), f(config.tolerance), f(config.damping))
+        steps = outer or (config.outer if known[person] < 0.5 else config.outer_warm)
+        budget = FusedBudget(steps, config.inner, f(config.forcing), f(config.tolerance), f(config.damping))
         part = slice(slots[person, 0], slots[person, 1])
         camera = views.cameras.copy()
         camera[:, 13:] += camera[:, 4:13].reshape(-1, 3, 3) @ origin[person]
@@ -305,7 +338,7 @@ def solve_live(
         own[NUM_ROT:] -= origin[person][:, None]
         solve_person(
             person, body, prior, views, lam, budget, base_rows[person, :, part].copy(), own, betas[person],
-            betas_mean[person], betas_weight[person], origin[person], camera, info[person], terms[person],
+            betas_mean[person], betas_weight[person], origin[person], camera, info[person], fused_terms[person],
         )  # fmt: skip
         own[NUM_ROT:] += origin[person][:, None]
         rows[person, :, part] = own
@@ -323,8 +356,15 @@ def solve_live(
         outer=info[:, 0].astype(np.int64),
         products=info[:, 1].astype(np.int64),
         converged=info[:, 3].astype(np.int64),
-        terms=terms,
+        terms=np.concatenate([fused_terms[:, :-1], _source_energies(said, rows, slots)], 1),
     )
+
+
+def _source_energies(said: list[TargetRows | None], rows: Array, slots: Array) -> Float[Array, "N S"]:
+    """Energy of each target by itself at the answer; 0 for one that is not there."""
+    none = np.zeros(len(rows))
+    energies = [none if each is None else each.energy(rows, slots) for each in said]
+    return np.stack(energies, 1).astype(np.float32)
 
 
 WINDOW_INFORMATION = 16.0

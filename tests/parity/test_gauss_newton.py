@@ -31,7 +31,13 @@ from crowdstream.kernels.solve.energies.pose_smoothness import pose_smoothness
 from crowdstream.kernels.solve.energies.projection import CameraTensors
 from crowdstream.kernels.solve.energies.reprojection import reprojection
 from crowdstream.kernels.solve.energies.translation_smoothness import translation_smoothness
-from crowdstream.kernels.solve.gauss_newton import TERMS, LiveConfig, fused_body, fused_prior, fused_views
+from crowdstream.kernels.solve.gauss_newton import (
+    FUSED_TERMS,
+    LiveConfig,
+    fused_body,
+    fused_prior,
+    fused_views,
+)
 from crowdstream.kernels.solve.problem import WindowProblem
 from crowdstream.stream.body_files import load_body
 from crowdstream.stream.prior_files import load_pose_prior
@@ -57,6 +63,12 @@ class Setting:
         self.body, self.prior = load_body(), load_pose_prior()
         self.fused, self.gauss = fused_body(self.body), fused_prior(self.prior)
         self.views = fused_views(self.problem, self.config)
+        rng = np.random.default_rng(11)
+        world = self.rows + np.concatenate([np.zeros(NUM_ROT), self.origin])[:, None]
+        self.views.target[0] = world + 0.1 * rng.normal(size=(NUM_ROWS, T))
+        self.views.target_weight[0] = rng.uniform(0.0, 400.0, (NUM_ROWS, T)) * (
+            rng.random((NUM_ROWS, T)) < 0.7
+        )
         self.lam = self.config.weights()
         self.ws = workspace(len(self.fused.point_joint), T)
         camera = self.views.cameras.astype(np.float64)
@@ -67,7 +79,7 @@ class Setting:
     def evaluate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Terms, half gradient by rows and by betas; leaves the linearisation in ws."""
         f = np.float32
-        terms, direct = np.zeros(9, f), np.zeros((NUM_ROWS, T), f)
+        terms, direct = np.zeros(10, f), np.zeros((NUM_ROWS, T), f)
         forward(self.fused, self.base.astype(f), self.rows.astype(f), self.betas.astype(f), self.ws)
         zero = np.zeros(NUM_BETAS, f)
         evaluate(
@@ -183,9 +195,16 @@ def twin_residuals(s: Setting, x: np.ndarray) -> dict[str, np.ndarray]:
         "E_shape": np.sqrt(float(lam.shape)) * betas,
         "track": weight * (torso[..., :2] - p.track_m[0, :, :2]),
         "upright": np.sqrt(float(lam.upright)) * rotmats[..., 0, :2, 1],
+        "target": np.sqrt(s.views.target_weight[0].astype(np.float64))
+        * (_in_world(s, rows) - s.views.target[0]),
     }
     lead = {"E_2D": 1, "E_hvip2D": 1, "sunk": 1}  # axes before the batch: cameras, points
     return {k: np.moveaxis(v, range(lead.get(k, 0)), range(-lead.get(k, 0), 0)) for k, v in out.items()}
+
+
+def _in_world(s: Setting, rows: np.ndarray) -> np.ndarray:
+    """Rows (..., 69, T) with transl in the world, as targets are."""
+    return rows + np.concatenate([np.zeros(NUM_ROT), s.origin])[:, None]
 
 
 def _confidence(s: Setting) -> np.ndarray:
@@ -246,8 +265,8 @@ def test_every_term_has_the_value_of_the_twin(linearised):
     s = linearised[0]
     terms, _, _ = s.evaluate()
     want = twin_terms(s, twin_residuals(s, np.concatenate([s.rows.ravel(), s.betas])))
-    assert set(want) == set(TERMS)
-    for name, value in zip(TERMS, terms, strict=True):
+    assert set(want) == set(FUSED_TERMS)
+    for name, value in zip(FUSED_TERMS, terms, strict=True):
         assert value == pytest.approx(want[name], rel=VALUE_RTOL, abs=1e-3), name
 
 
@@ -281,7 +300,7 @@ def test_conjugate_gradients_reach_the_dense_step(linearised):
     f = np.float32
     mu = f(1e-2)
     pc = preconditioner(T)
-    assemble(s.fused, s.gauss, s.lam, f(0), s.ws, pc)
+    assemble(0, s.fused, s.gauss, s.views, s.lam, f(0), s.ws, pc)
     refactor(mu, pc)
     dx, dxb = np.zeros((NUM_ROWS, T), f), np.zeros(NUM_BETAS, f)
     conjugate_gradients(
@@ -300,7 +319,7 @@ def test_preconditioner_is_symmetric_and_positive(linearised):
     s.evaluate()
     f = np.float32
     pc = preconditioner(T)
-    assemble(s.fused, s.gauss, s.lam, f(0), s.ws, pc)
+    assemble(0, s.fused, s.gauss, s.views, s.lam, f(0), s.ws, pc)
     refactor(f(1e-2), pc)
     rng = np.random.default_rng(1)
 
@@ -321,7 +340,7 @@ def test_preconditioner_is_symmetric_and_positive(linearised):
 
 def test_values_are_those_of_the_torch_energies():
     s = make_setting(seed=8, height=0.9)
-    terms = dict(zip(TERMS, s.evaluate()[0], strict=True))
+    terms = dict(zip(FUSED_TERMS, s.evaluate()[0], strict=True))
     _, joints, rotmats = _keypoints(s.base, s.rows, s.betas, s.origin, s.body, s.problem.cameras)
     put = lambda a: torch.tensor(np.asarray(a, np.float64))  # noqa: E731
     p, lam = s.problem, s.lam
