@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..kernels.priors.gaussian_pose import LATENT_DIM, POSE_DIM, GaussianPosePrior
 from .errors import ModelError
+from .network_file import load_network
+from .network_file import save_network as save_network
+
+if TYPE_CHECKING:
+    from ..kernels.lifter.lifter import Lifter
+    from ..kernels.priors.motion_prior import MotionPrior
+    from ..kernels.priors.pose_vae import PoseVAE
 
 SHIPPED_POSE_PRIOR = "pose_prior.npz"
 _SHAPES = {
@@ -54,3 +62,45 @@ def load_pose_prior(path: Path | None = None) -> GaussianPosePrior:
             raise ModelError(f"pose prior {name}: got shape {got}, expected {shape} and finite numbers")
     tensors = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in _SHAPES}
     return GaussianPosePrior(**tensors)
+
+
+def load_motion_prior(path: Path | None = None) -> MotionPrior:
+    """The motion prior, float32 on the CPU, in evaluation mode.
+
+    Args:
+        path: file of `crowdstream train motion-prior`; None takes the shipped one.
+
+    Raises:
+        ModelError: missing, damaged, or no motion prior.
+    """
+    from ..kernels.priors.motion_prior import MotionPrior, MotionPriorConfig
+
+    return load_network(path, "motion_prior", MotionPriorConfig, MotionPrior, "motion-prior")
+
+
+def load_lifter(path: Path | None = None) -> Lifter:
+    """The lifter, float32 on the CPU, in evaluation mode.
+
+    Args:
+        path: file of `crowdstream train lifter`; None takes the shipped one.
+
+    Raises:
+        ModelError: missing, damaged, or no lifter.
+    """
+    from ..kernels.lifter.lifter import Lifter, LifterConfig
+
+    return load_network(path, "lifter", LifterConfig, Lifter, "lifter")
+
+
+def load_pose_vae(path: Path | None = None) -> PoseVAE:
+    """The learned pose prior, float32 on the CPU, in evaluation mode.
+
+    Args:
+        path: file of `crowdstream train pose-prior`; None takes the shipped one.
+
+    Raises:
+        ModelError: missing, damaged, or no pose prior of this project.
+    """
+    from ..kernels.priors.pose_vae import PoseVAE, PoseVAEConfig
+
+    return load_network(path, "pose_vae", PoseVAEConfig, PoseVAE, "pose-prior")

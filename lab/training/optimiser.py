@@ -1,7 +1,8 @@
 """The optimisers behind one face: AdamW for everything, or Muon for hidden matrices and AdamW for the rest.
 
 Muon (K. Jordan, 2024) replaces the momentum of a matrix by the nearest orthogonal one before it steps, so that no
-direction of a layer is left behind. It is meant for matrices between hidden layers, not for the first, the last or a linear skip.
+direction of a layer is left behind. It is meant for matrices between hidden layers, not for the first, the last or a
+linear skip.
 """
 
 from __future__ import annotations
