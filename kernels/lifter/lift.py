@@ -12,12 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from ..errors import ShapeError
 from ..rotation import rotmat_to_rotvec
-from ..solve.problem import MODEL_RATE_HZ, WindowProblem
+from ..solve.problem import WindowProblem
 from .lifter import LIFTER_FRAMES, Lifter
-from .rays import FEATURES, PLACE, PersonFrames, assemble_features, on_plane, person_frames, track_speed
+from .rays import (
+    FEATURES,
+    PLACE,
+    STEEPEST,
+    PersonFrames,
+    assemble_features,
+    directions_world,
+    person_frames,
+    plane_points,
+    track_speed,
+)
 
 Array = np.ndarray
 
@@ -62,14 +73,15 @@ def lift(problem: WindowProblem, lifter: Lifter) -> Lifted:
     track = fill_track(problem.track_m, problem.present)
     camera = best_camera(problem)
     features = torch.zeros(n, LIFTER_FRAMES, FEATURES)
-    reference, turn = np.zeros((n, t, 3)), np.zeros((n, t, 3, 3))
+    reference, turn = torch.zeros(n, t, 3), torch.zeros(n, t, 3, 3)
     for c in range(len(problem.cameras)):
         mine = np.flatnonzero(camera == c)
         if not len(mine):
             continue
-        frames = person_frames(problem.cameras[c], track[mine])
-        reference[mine], turn[mine] = frames.reference_m, frames.R_world_upright
-        rows = _features(problem, c, mine, track[mine], frames)
+        place = torch.from_numpy(track[mine])
+        frames = person_frames(torch.from_numpy(problem.cameras[c].centre_world_m), place)
+        reference[mine], turn[mine] = frames.reference_m.float(), frames.R_world_upright.float()
+        rows = _features(problem, c, mine, place, frames)
         # a shorter window ends in slots without a sighting, where the last place is kept
         rows = torch.cat([rows, blind(rows[:, -1:]).expand(-1, LIFTER_FRAMES - t, -1)], 1)
         features[torch.from_numpy(mine)] = rows
@@ -78,14 +90,13 @@ def lift(problem: WindowProblem, lifter: Lifter) -> Lifted:
 
 def _run(
     lifter: Lifter,
-    features: Float[torch.Tensor, "N 64 61"],
-    reference_m: Float[Array, "N T 3"],
-    R_world_upright: Float[Array, "N T 3 3"],
+    features: Float[Tensor, "N 64 61"],
+    place: Float[Tensor, "N T 3"],
+    turn: Float[Tensor, "N T 3 3"],
 ) -> Lifted:
-    n, t = reference_m.shape[:2]
+    n, t = place.shape[:2]
     pose, transl = torch.zeros(n, t, 24, 3), torch.zeros(n, t, 3)
     betas, sigma = torch.zeros(n, 10), torch.zeros(n, t, 23)
-    place, turn = torch.from_numpy(reference_m).float(), torch.from_numpy(R_world_upright).float()
     with torch.inference_mode():
         for start in range(0, n, PEOPLE_AT_ONCE):
             part = slice(start, start + PEOPLE_AT_ONCE)
@@ -105,7 +116,7 @@ def _run(
     )
 
 
-def blind(features: Float[torch.Tensor, "*batch 61"]) -> Float[torch.Tensor, "*batch 61"]:
+def blind(features: Float[Tensor, "*batch 61"]) -> Float[Tensor, "*batch 61"]:
     """The same frames with nothing seen in them: only where the camera stands is kept."""
     out = torch.zeros_like(features)
     out[..., PLACE] = features[..., PLACE]
@@ -134,19 +145,23 @@ def _features(
     problem: WindowProblem,
     camera: int,
     people: Int[Array, "M"],
-    track_m: Float[Array, "M T 3"],
+    track_m: Float[Tensor, "M T 3"],
     frames: PersonFrames,
-) -> Float[torch.Tensor, "M T 61"]:
+) -> Float[Tensor, "M T 61"]:
     """What one camera tells of some people."""
     view = problem.cameras[camera]
-    points = on_plane(view, problem.keypoints_px[camera, people], frames)
-    confidence = np.nan_to_num(problem.confidence[camera, people]) * problem.present[people][..., None]
-    confidence = np.where(np.isfinite(points).all(-1), confidence, 0.0)
-    box = on_plane(view, _edge_middles(problem.box_px[camera, people]), frames, distorted=True)
-    box = np.nan_to_num(np.stack([box[..., 0, 0], box[..., 3, 1], box[..., 2, 0], box[..., 1, 1]], -1))
-    speed = track_speed(track_m, problem.present[people], frames, MODEL_RATE_HZ)
-    parts = (np.nan_to_num(points), confidence, box, frames.sin_elevation, frames.distance_m, speed)
-    return assemble_features(*(torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts))
+    present = torch.from_numpy(problem.present[people])
+    px = np.nan_to_num(problem.keypoints_px[camera, people])
+    points, ahead = plane_points(torch.from_numpy(directions_world(view, px)), frames)
+    known = np.isfinite(problem.keypoints_px[camera, people]).all(-1) & problem.present[people][..., None]
+    confidence = np.where(known, np.nan_to_num(problem.confidence[camera, people]), 0.0)
+    told = torch.from_numpy(confidence) * (ahead > STEEPEST)
+    edges = _edge_middles(np.nan_to_num(problem.box_px[camera, people]))
+    box, _ = plane_points(torch.from_numpy(directions_world(view, edges, distorted=True)), frames)
+    sides = torch.stack([box[..., 0, 0], box[..., 3, 1], box[..., 2, 0], box[..., 1, 1]], -1)
+    speed = track_speed(track_m, present, frames)
+    parts = (points, told, sides, frames.sin_elevation, frames.distance_m, speed)
+    return assemble_features(*(part.float() for part in parts))
 
 
 def _edge_middles(box: Float[Array, "*batch 4"]) -> Float[Array, "*batch 4 2"]:

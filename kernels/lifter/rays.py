@@ -10,7 +10,7 @@ The reference P is 0.9 m above the tracked ground point, d = |P - C| its distanc
 the same numbers whatever the focal length, the distortion, the roll of the camera or its place in the world. Answers
 come in the upright frame of the same slot: x right, y away from the camera along the ground, z up, origin P.
 
-O(N T 17), float64; differentiable parts are none.
+O(N T 17), in the precision of its input. Distant cameras and world coordinates of kilometres need float64.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..camera import CameraModel
+from ..solve.problem import MODEL_RATE_HZ
 
 Array = np.ndarray
 
@@ -31,7 +32,7 @@ REFERENCE_HEIGHT_M = 0.9
 NEAREST_M = 0.5
 """Somebody nearer is taken to be this far: keeps the frame finite when a track runs under the camera."""
 STEEPEST = 1e-3
-"""Least horizontal part of the viewing direction; under it (straight down) "right" is the camera's own."""
+"""Least horizontal part of the viewing direction; under it (straight down) "right" is the world's x."""
 FARTHEST = 20.0
 """Coordinates beyond so many metres are no body part of this person and are cut."""
 
@@ -53,82 +54,96 @@ FEATURES = 61
 
 @dataclass(frozen=True)
 class PersonFrames:
-    """The frames of people's slots before one camera; float64."""
+    """The frames of people's slots before one camera."""
 
-    reference_m: Float[Array, "*batch 3"]
+    reference_m: Float[Tensor, "*batch 3"]
     """P in the world, metres."""
-    distance_m: Float[Array, "*batch"]
+    distance_m: Float[Tensor, "*batch"]
     """From the optical centre."""
-    R_world_ray: Float[Array, "*batch 3 3"]
+    R_world_ray: Float[Tensor, "*batch 3 3"]
     """Columns right, above, away."""
-    R_world_upright: Float[Array, "*batch 3 3"]
+    R_world_upright: Float[Tensor, "*batch 3 3"]
     """Columns right, away along the ground, up."""
 
     @property
-    def sin_elevation(self) -> Float[Array, "*batch"]:
+    def sin_elevation(self) -> Float[Tensor, "*batch"]:
         """Of the camera as seen from the person: 0 level, 1 straight above."""
-        return np.asarray(-self.R_world_ray[..., 2, 2])
+        return -self.R_world_ray[..., 2, 2]
 
 
-def person_frames(camera: CameraModel, track_m: Float[Array, "*batch 3"]) -> PersonFrames:
+def person_frames(
+    centre_world_m: Float[Tensor, "*#batch 3"], track_m: Float[Tensor, "*#batch 3"]
+) -> PersonFrames:
     """Frames of tracked ground points.
 
     Args:
-        camera: only its place counts, and its own right where it looks straight down on somebody.
+        centre_world_m: the optical centre, metres.
         track_m: ground positions in the world, metres.
     """
-    reference = np.asarray(track_m, np.float64) + np.array([0.0, 0.0, REFERENCE_HEIGHT_M])
-    to_person = reference - camera.centre_world_m
-    distance = np.maximum(np.linalg.norm(to_person, axis=-1), NEAREST_M)
+    up = torch.zeros_like(track_m)
+    up[..., 2] = 1.0
+    reference = track_m + REFERENCE_HEIGHT_M * up
+    to_person = reference - centre_world_m
+    distance = to_person.norm(dim=-1).clamp_min(NEAREST_M)
     away = to_person / distance[..., None]
-    level = np.hypot(away[..., 0], away[..., 1])[..., None]
-    flat = np.stack([away[..., 1], -away[..., 0], np.zeros_like(away[..., 0])], -1)
-    spare = camera.R_cam_world[0] * np.array([1.0, 1.0, 0.0])
-    spare = spare / max(float(np.linalg.norm(spare)), 1e-9)
-    right = np.where(level > STEEPEST, flat / np.maximum(level, STEEPEST), spare)
-    above = np.cross(right, away)
-    above /= np.maximum(np.linalg.norm(above, axis=-1, keepdims=True), 1e-9)
-    away = np.cross(above, right)
-    up = np.broadcast_to(np.array([0.0, 0.0, 1.0]), right.shape)
-    ahead = np.cross(up, right)
+    level = away[..., :2].norm(dim=-1, keepdim=True)
+    flat = torch.stack([away[..., 1], -away[..., 0], torch.zeros_like(away[..., 0])], -1)
+    spare = torch.zeros_like(flat)
+    spare[..., 0] = 1.0
+    right = torch.where(level > STEEPEST, flat / level.clamp_min(STEEPEST), spare)
+    above = torch.nn.functional.normalize(torch.linalg.cross(right, away), dim=-1)
+    away = torch.linalg.cross(above, right)
+    ahead = torch.linalg.cross(up, right)
     return PersonFrames(
-        reference, distance, np.stack([right, above, away], -1), np.stack([right, ahead, up], -1)
+        reference, distance, torch.stack([right, above, away], -1), torch.stack([right, ahead, up], -1)
     )
 
 
-def on_plane(
-    camera: CameraModel, px: Float[Array, "*batch P 2"], frames: PersonFrames, distorted: bool = False
-) -> Float[Array, "*batch P 2"]:
-    """(u, v) of pixels, metres; NaN where a ray runs away from the person.
+def plane_points(
+    directions: Float[Tensor, "*batch P 3"], frames: PersonFrames
+) -> tuple[Float[Tensor, "*batch P 2"], Float[Tensor, "*batch P"]]:
+    """(u, v) of rays, metres, and their part along the view; below `STEEPEST` a ray runs away from the person.
+
+    Args:
+        directions: world axes, of any length.
+        frames: of the people the rays belong to.
+    """
+    rays = directions @ frames.R_world_ray
+    ahead = rays[..., 2]
+    flat = frames.distance_m[..., None, None] * rays[..., :2] / ahead.clamp_min(STEEPEST)[..., None]
+    return flat.clamp(-FARTHEST, FARTHEST), ahead
+
+
+def directions_world(
+    camera: CameraModel, px: Float[Array, "*batch 2"], distorted: bool = False
+) -> Float[Array, "*batch 3"]:
+    """Rays in world axes through pixels, with unit part along the optical axis.
 
     Args:
         camera: who saw them.
         px: pixels, undistorted unless `distorted`.
-        frames: of the people the pixels belong to.
         distorted: as they stand in the picture.
     """
     ideal = camera.undistort_px(px) if distorted else np.asarray(px, np.float64)
     xy = (ideal - camera.K[:2, 2]) @ np.linalg.inv(camera.K[:2, :2]).T
-    R_cam_ray = camera.R_cam_world @ frames.R_world_ray
-    # rays in the person's axes: R^T (x, y, 1), all without forming the ones
-    rays = xy @ R_cam_ray[..., :2, :] + R_cam_ray[..., 2:, :]
-    ahead = rays[..., 2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        flat = frames.distance_m[..., None, None] * rays[..., :2] / ahead
-    return np.asarray(np.where(ahead > STEEPEST, np.clip(flat, -FARTHEST, FARTHEST), np.nan))
+    return np.asarray(xy @ camera.R_cam_world[:2] + camera.R_cam_world[2])
 
 
 def track_speed(
-    track_m: Float[Array, "N T 3"], present: Bool[Array, "N T"], frames: PersonFrames, rate_hz: float
-) -> Float[Array, "N T 2"]:
-    """Right and away movement of tracked ground points, m/s; 0 next to slots without a track."""
-    step = np.zeros_like(frames.reference_m)
-    both = (present[:, 1:] & present[:, :-1])[..., None]
-    step[:, :-1] = np.where(both, np.diff(np.asarray(track_m, np.float64), axis=1), 0.0)
-    if step.shape[1] > 1:
-        last = ~np.pad(both[..., 0], ((0, 0), (0, 1))) & np.pad(both[..., 0], ((0, 0), (1, 0)))
-        step = np.where(last[..., None], np.roll(step, 1, axis=1), step)
-    return np.asarray(np.einsum("ntc,ntcd->ntd", step, frames.R_world_upright[..., :2]) * rate_hz)
+    track_m: Float[Tensor, "*batch T 3"], present: Bool[Tensor, "*batch T"], frames: PersonFrames
+) -> Float[Tensor, "*batch T 2"]:
+    """Right and away movement of tracked ground points, m/s; 0 beside slots without a track.
+
+    From each slot to the next; the last slot of a run keeps the speed of the one before.
+    """
+    both = present[..., 1:] & present[..., :-1]
+    step = torch.where(both[..., None], track_m[..., 1:, :] - track_m[..., :-1, :], 0.0)
+    none = torch.zeros_like(step[..., :1, :])
+    ahead, behind = torch.cat([step, none], -2), torch.cat([none, step], -2)
+    goes_on = torch.nn.functional.pad(both, (0, 1))
+    step = torch.where(goes_on[..., None], ahead, behind)
+    local = step[..., None, :] @ frames.R_world_upright[..., :2]
+    return local.squeeze(-2) * MODEL_RATE_HZ
 
 
 def assemble_features(
