@@ -1,18 +1,25 @@
-"""Preset `paper`: the fundamental individual optimisation of DyCrowd to the letter (sec. III-B, IV-B).
+"""Preset `paper`: the optimisation of DyCrowd to the letter, person by person (sec. III-B, III-C, IV-B).
 
-    stage root   100 iterations   argmin E_root over translation and root rotation                    (eq. 2)
-    stage SMPL   150 iterations   argmin E_smpl over these, shape and the pose's latent z             (eq. 7)
+    stage root     100 iterations   argmin E_root over translation and root rotation                    (eq. 2)
+    stage SMPL     150 iterations   argmin E_smpl over these, shape and the pose's latent z             (eq. 7)
+    stage motion   200 iterations   argmin E_motion over a motion latent and a shape per segment        (eq. 11)
 
 RMSprop, learning rate 0.01, torch's own constants (alpha 0.99), each stage with a fresh state. All people of
 the window move in one batch: they do not interact and RMSprop scales every variable by itself, so the result is the
 same as one by one. Shapes belong to person-frames, as printed (beta_nt); `shape_per = "person"` shares
-one over time. The prior is whatever stands in for VPoser: it must encode and decode a pose.
+one over time. In the motion stage a segment has one (beta_ns). The prior is whatever stands in for VPoser: it must
+encode and decode a pose.
 
-This is the yardstick, not the engine: torch eager, 250 passes of O(C N T J). Threads are the caller's matter.
+What eq. 11 leaves open, and what is done here: E_smpl stays whole, so E_pose is that of the decoded pose, encoded again (not
+detached); a window is one segment of everybody (longer problems are several, joined by eq. 14); z starts from the encoder (`latent`);
+the seam of eq. 14 is where the published motion passes from the window before to this one (`seam`).
+
+This is the yardstick, not the engine: torch eager, 450 passes of O(C N T J). Threads are the caller's matter.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +33,7 @@ from torch import Tensor
 
 from ..body.data import BodyData
 from ..errors import SolveError
-from ..priors.gaussian_pose import GaussianPosePrior
+from ..priors.pose_prior import PosePrior, settled
 from ..settings import StageConfig
 from .energies.evidence import Evidence
 from .energies.objective import Bodies, EnergyTerms, Objective
@@ -41,6 +48,8 @@ class PaperConfig(StageConfig):
     """Steps of the root stage."""
     smpl_iterations: int = Field(default=150, ge=0)
     """Steps of the SMPL stage."""
+    motion_iterations: int = Field(default=200, ge=0)
+    """Steps of the motion stage; 0 leaves it out (the paper's "w/o C.G.M.")."""
     learning_rate: float = Field(default=0.01, gt=0)
     """Of RMSprop; metres, radians and units of z and beta alike."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -49,6 +58,8 @@ class PaperConfig(StageConfig):
     """A shape for every person-frame (printed), or one per person."""
     weights: EnergyWeights = EnergyWeights()
     """Weights and forms of the energies; `EnergyWeights.mended()` repairs the printed ones."""
+    mask_confidence: float = Field(default=0.3, ge=0, le=1)
+    """Keypoints of less confidence vouch for nothing in the motion prior's masks (the paper names no threshold)."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +67,13 @@ class PaperTrace:
     """What happened on the way."""
 
     energy: Float[np.ndarray, "I"]
-    """Summed energy before every step: E_root for the first stage, then E_smpl."""
+    """Summed energy before every step: E_root for the first stage, then E_smpl, then E_motion."""
     root_terms: EnergyTerms | None
     """Terms per person after the root stage; None where it was skipped."""
     smpl_terms: EnergyTerms | None
-    """Terms per person at the end; None where the SMPL stage was skipped."""
+    """Terms per person after the SMPL stage; None where it was skipped."""
+    motion_terms: MotionTerms | None = None
+    """Terms per person at the end; None where the motion stage was left out."""
 
 
 @dataclass(frozen=True)
@@ -75,31 +88,30 @@ class PaperSolution:
 
     def betas_of_people(self, problem: WindowProblem) -> Float[np.ndarray, "N 10"]:
         """One shape per person, as `WindowSolution` has it: the mean over observed slots (else present ones)."""
-        observed = problem.observed
-        count = np.where(observed.any(axis=1, keepdims=True), observed, problem.present).astype(np.float32)
-        mean = np.einsum("nt,ntk->nk", count, self.betas) / np.maximum(count.sum(axis=1), 1)[:, None]
-        return np.asarray(mean, np.float32)
+        return np.asarray(np.einsum("nt,ntk->nk", _counted(problem), self.betas), np.float32)
 
 
 def solve_paper(
     problem: WindowProblem,
     initial: WarmStart,
     body: BodyData,
-    prior: GaussianPosePrior,
+    prior: PosePrior,
     config: PaperConfig | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    motion_prior: MotionPrior | None = None,
 ) -> PaperSolution:
-    """Run both stages from a first guess.
+    """Run the stages from a first guess.
 
     Args:
-        problem: observations of one window.
+        problem: observations of one window; its warm start, if there is one, gives E_connect its seam and nothing else.
         initial: first guess of every present person-frame (`known` is not looked at).
         body: the body to fit.
         prior: stands in for VPoser.
         config: None for the printed settings.
         dtype: of all computing.
         device: where to compute.
+        motion_prior: of the motion stage; None leaves that stage out.
 
     Raises:
         SolveError: the first guess is not finite, or the energy ceases to be.
@@ -115,49 +127,110 @@ def solve_paper(
     def put(array: Float[np.ndarray, "..."]) -> Float[Tensor, "..."]:
         return torch.tensor(array, dtype=dtype, device=device)
 
-    pose = put(start_pose)
-    root, transl = pose[:, :, 0].clone().requires_grad_(), put(start_transl).requires_grad_()
-    slots = problem.num_frames if config.shape_per == "frame" else 1
-    betas = put(initial.betas)[:, None].repeat(1, slots, 1).requires_grad_()
-    prior = prior.to(device, dtype)
-    z = prior.encode(pose).requires_grad_()
-
-    def rooted() -> Bodies:
-        turned = torch.cat([root[:, :, None], pose[:, :, 1:]], dim=2)
-        return Bodies(turned, betas.detach().expand(-1, problem.num_frames, -1), transl)
-
-    def whole() -> Bodies:
-        return Bodies(prior.decode(z, root), betas.expand(-1, problem.num_frames, -1), transl, z)
-
-    energies: list[Float[Tensor, ""]] = []
-    root_terms = smpl_terms = None
-    if config.root_iterations:
-        energies += _descend(objective, rooted, [root, transl], config.root_iterations, config)
-        root_terms = _detached(objective, rooted())
-    if config.smpl_iterations:
-        energies += _descend(objective, whole, [root, transl, betas, z], config.smpl_iterations, config)
-        smpl_terms = _detached(objective, whole())
-    last = whole() if config.smpl_iterations else rooted()
-    trace = PaperTrace(
-        torch.stack(energies).cpu().numpy() if energies else np.zeros(0), root_terms, smpl_terms
-    )
+    first = Bodies(put(start_pose), put(initial.betas)[:, None], put(start_transl))
+    last, trace = _fundamental(objective, first, settled(prior, device, dtype), config)
+    if motion_prior is not None and config.motion_iterations and problem.num_people:
+        network = copy.deepcopy(motion_prior).eval().requires_grad_(False).to(device, dtype)
+        last, trace = _motion(
+            problem, objective, last, body, (network, settled(prior, device, dtype)), config, trace
+        )
     if not np.isfinite(trace.energy).all():
-        first = int(np.flatnonzero(~np.isfinite(trace.energy))[0])
-        raise SolveError(f"the energy is not finite at step {first}; check cameras, ground and learning rate")
-    pose_out = _numpy(last.pose_rotvec)
-    pose_out = np.where(present[..., None], pose_out, initial.pose_rotvec).astype(np.float32)
+        step = int(np.flatnonzero(~np.isfinite(trace.energy))[0])
+        raise SolveError(f"the energy is not finite at step {step}; check cameras, ground and learning rate")
+    pose_out = np.where(present[..., None], _numpy(last.pose_rotvec), initial.pose_rotvec).astype(np.float32)
     transl_out = np.where(present, _numpy(last.transl_m), initial.transl_m).astype(np.float32)
     return PaperSolution(pose_out, transl_out, _numpy(last.betas).copy(), trace)
 
 
-def _descend(
+def _fundamental(
+    objective: Objective, first: Bodies, prior: PosePrior, config: PaperConfig
+) -> tuple[Bodies, PaperTrace]:
+    """Root and SMPL stages (eqs 2 and 7), from bodies with one shape per person."""
+    slots = first.pose_rotvec.shape[1]
+    pose = first.pose_rotvec
+    root, transl = pose[:, :, 0].clone().requires_grad_(), first.transl_m.clone().requires_grad_()
+    betas = first.betas.repeat(1, slots if config.shape_per == "frame" else 1, 1).requires_grad_()
+    z = prior.encode(pose).detach().requires_grad_()
+
+    def rooted() -> Bodies:
+        turned = torch.cat([root[:, :, None], pose[:, :, 1:]], dim=2)
+        return Bodies(turned, betas.detach().expand(-1, slots, -1), transl)
+
+    def whole() -> Bodies:
+        return Bodies(prior.decode(z, root), betas.expand(-1, slots, -1), transl, z)
+
+    energies: list[Float[Tensor, ""]] = []
+    root_terms = smpl_terms = None
+    if config.root_iterations:
+        energies += _descend(
+            lambda: objective.terms(rooted()).total, [root, transl], config.root_iterations, config
+        )
+        with torch.no_grad():
+            root_terms = objective.terms(rooted())
+    if config.smpl_iterations:
+        variables = [root, transl, betas, z]
+        energies += _descend(
+            lambda: objective.terms(whole()).total, variables, config.smpl_iterations, config
+        )
+        with torch.no_grad():
+            smpl_terms = objective.terms(whole())
+    with torch.no_grad():
+        last = whole() if config.smpl_iterations else rooted()
+    return last, PaperTrace(_stacked(energies), root_terms, smpl_terms)
+
+
+def _motion(
+    problem: WindowProblem,
     objective: Objective,
-    bodies: Callable[[], Bodies],
+    last: Bodies,
+    body: BodyData,
+    priors: tuple[MotionPrior, PosePrior],
+    config: PaperConfig,
+    trace: PaperTrace,
+) -> tuple[Bodies, PaperTrace]:
+    """The motion stage (eq. 11), from the bodies of the stage before."""
+    e = objective.evidence
+    seam = None if problem.warm is None else seam_of(problem.warm, body)
+    motion = MotionObjective(
+        objective, SEGMENT_FRAMES, None if seam is None else SeamTensors.of(seam, e.offset_m)
+    )
+    seen = placed(seen_groups(problem.confidence, problem.present, config.mask_confidence), problem.present)
+    counted = torch.as_tensor(_counted(problem), dtype=e.offset_m.dtype, device=e.offset_m.device)
+    betas = torch.einsum("nt,ntk->nk", counted, last.betas)
+    with torch.no_grad():
+        segments, z, shapes = start_segments(
+            last,
+            betas,
+            torch.as_tensor(seen, device=e.present.device),
+            (e.normal, e.offset_m),
+            objective.body,
+            *priors,
+        )
+    variables = [z.requires_grad_(), shapes.requires_grad_()]
+    energies = _descend(
+        lambda: motion.terms(segments.decode(*variables)).total, variables, config.motion_iterations, config
+    )
+    with torch.no_grad():
+        told = segments.decode(*variables)
+        terms = motion.terms(told)
+    energy = np.concatenate([trace.energy, _stacked(energies)])
+    return told.bodies, PaperTrace(energy, trace.root_terms, trace.smpl_terms, terms)
+
+
+def _counted(problem: WindowProblem) -> Float[np.ndarray, "N T"]:
+    """Shares that make a mean over a person's observed slots (else present ones)."""
+    observed = problem.observed
+    count = np.where(observed.any(axis=1, keepdims=True), observed, problem.present).astype(np.float32)
+    return np.asarray(count / np.maximum(count.sum(axis=1, keepdims=True), 1))
+
+
+def _descend(
+    energy_of: Callable[[], Float[Tensor, "N"]],
     variables: list[Tensor],
     iterations: int,
     config: PaperConfig,
 ) -> list[Float[Tensor, ""]]:
-    """RMSprop on the summed energy; the energies before each step."""
+    """RMSprop on the energy summed over people; the sums before each step."""
     optimiser = torch.optim.RMSprop(variables, lr=config.learning_rate)
     energies = []
     for step in range(iterations):
@@ -166,16 +239,15 @@ def _descend(
                 0.5 * config.learning_rate * (1 + math.cos(math.pi * step / iterations))
             )
         optimiser.zero_grad(set_to_none=True)
-        energy = objective.terms(bodies()).total.sum()
-        energy.backward()  # type: ignore[no-untyped-call]
+        energy = energy_of().sum()
+        energy.backward(inputs=variables)  # type: ignore[no-untyped-call]
         optimiser.step()
         energies.append(energy.detach())
     return energies
 
 
-def _detached(objective: Objective, bodies: Bodies) -> EnergyTerms:
-    with torch.no_grad():
-        return objective.terms(bodies)
+def _stacked(energies: list[Float[Tensor, ""]]) -> Float[np.ndarray, "I"]:
+    return torch.stack(energies).cpu().numpy() if energies else np.zeros(0)
 
 
 def _numpy(tensor: Float[Tensor, "*shape"]) -> Float[np.ndarray, "*shape"]:
