@@ -30,6 +30,7 @@ COMMANDS = (
     "bench",
     "virtualcrowd",
     "evaluate",
+    "train",
 )
 """Each a module of `commands` with a function of its name, or with an `app` of sub-commands."""
 

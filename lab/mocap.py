@@ -40,6 +40,8 @@ class MocapClip:
     """What the take shows, in the words of its source."""
     licence: str = ""
     """Terms of the source, as the index has them."""
+    source: str = ""
+    """The collection it is from: its shard's name without the number."""
 
     @property
     def num_frames(self) -> int:
@@ -76,6 +78,7 @@ def _clip(folder: Path, row: dict[str, str]) -> MocapClip:
         subject=row.get("subject") or "",
         description=row.get("description") or "",
         licence=row.get("licence") or "",
+        source=Path(row["shard"]).stem.rpartition("_")[0],
     )
 
 

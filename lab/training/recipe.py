@@ -44,6 +44,15 @@ class ChoosesMatrices(Protocol):
         ...
 
 
+@runtime_checkable
+class HasBaselines(Protocol):
+    """A recipe that knows what plain methods reach on its validation."""
+
+    def baselines(self) -> Mapping[str, float]:
+        """Under the names of the metrics they belong to."""
+        ...
+
+
 def step_seed(seed: int, step: int) -> int:
     """A seed for one step, below 2^63."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
