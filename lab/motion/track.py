@@ -1,8 +1,10 @@
 """A recording ready to be learned from: z up, unit quaternions, contact labels.
 
-    z up       the mocap format is y up; R takes its axes into the world's (x right, y ahead, z up)
-    quaternions neighbours in time never differ in sign, so that a blend of two is a rotation between them
-    contacts   HuMoR's rule (algorithms 2.9) on the reference skeleton; where the floor is not flat, none is known
+    z up      the mocap format is y up; R takes its axes into the world's (x right, y ahead, z up)
+    signs     quaternions of neighbouring frames never differ in sign, so that a blend of two is a rotation
+    contacts  HuMoR's rule (algorithms 2.9) on the reference skeleton; where the floor is not flat, none is known
+
+Every recording is on one skeleton, so a motion says nothing about stature.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ class MotionTrack:
     """Of `CONTACT_JOINTS`."""
     contact_known: bool
     """False where the floor is not one plane."""
+    source: str = ""
+    """The collection it is from."""
+    licence: str = ""
+    """Its terms."""
 
     @property
     def num_frames(self) -> int:
@@ -72,6 +78,8 @@ def motion_track(clip: MocapClip) -> MotionTrack:
         root.astype(np.float32),
         contact,
         clip.flat_ground,
+        clip.source,
+        clip.licence,
     )
 
 

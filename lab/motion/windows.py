@@ -1,9 +1,10 @@
 """Windows of 64 frames cut from tracks, as tensors: drawn at random to learn from, or one after the other to measure.
 
-    x(k) = blend of the two frames around  s + r k,   k = 0..63
+    x(k) = blend of the two frames around  s + r k + w(k),   k = 0..63
 
-with start s and rate r (1 as recorded): quaternions are blended and normalised, positions linearly. A drawn window is
-seen in a mirror half of the time. Contacts are those of the nearest frame; a window played at another rate keeps its labels.
+with start s, rate r (1 as recorded) and a smooth warp w: quaternions are blended and normalised, positions linearly. A
+drawn window is seen in a mirror half of the time. Contacts are those of the nearest frame; a window played at another
+rate keeps its labels.
 """
 
 from __future__ import annotations
@@ -70,9 +71,18 @@ class WindowBank:
         rate: Float[np.ndarray, "B"],
         mirror: Bool[np.ndarray, "B"],
         frames: int = WINDOW,
+        warp: Float[np.ndarray, "B T"] | None = None,
     ) -> MotionWindows:
-        """Windows of given tracks from given (fractional) frames at given rates."""
-        place = torch.from_numpy(first[:, None] + rate[:, None] * np.arange(frames))
+        """Windows of given tracks from given (fractional) frames at given rates.
+
+        Args:
+            track, first, rate, mirror: of each window.
+            frames: of a window.
+            warp: added to the places in the recording, in its frames; None for an even rate.
+        """
+        place = torch.from_numpy(
+            first[:, None] + rate[:, None] * np.arange(frames) + (0.0 if warp is None else warp)
+        )
         last = torch.from_numpy(self.lengths[track] - 1)[:, None]
         place = torch.minimum(place.clamp(min=0), last.double())
         low = torch.minimum(place.floor().long(), (last - 1).clamp(min=0))
@@ -110,6 +120,7 @@ class WindowSampler:
         shares: Mapping[str, float] = CATEGORY_SHARES,
         flatten: float = 0.5,
         rates: tuple[float, float] = (0.8, 1.25),
+        warp: float = 0.12,
     ) -> None:
         """
         Args:
@@ -118,18 +129,25 @@ class WindowSampler:
             shares: weight of each category.
             flatten: 0 draws by shares alone, 1 by recorded time alone.
             rates: slowest and fastest playing.
+            warp: within a window played at another rate, that rate goes up and down by up to this share of itself.
         """
-        self.bank, self.rates = bank, rates
+        self.bank, self.rates, self.warp = bank, rates, warp
         self._random = np.random.default_rng(seed)
         room = np.maximum(bank.lengths - WINDOW + 1, 0).astype(np.float64)
         names = [track.category for track in bank.tracks]
         time = {name: sum(r for r, n in zip(room, names, strict=True) if n == name) for name in set(names)}
         total = sum(time.values())
-        by_share = np.array([shares.get(n, 0.005) * r / max(time[n], 1) for r, n in zip(room, names, strict=True)])
+        by_share = np.array(
+            [shares.get(n, 0.005) * r / max(time[n], 1) for r, n in zip(room, names, strict=True)]
+        )
         by_time = room / max(total, 1.0)
         weight = (1 - flatten) * by_share / max(by_share.sum(), 1e-12) + flatten * by_time
         self.weight = weight / weight.sum()
         """Chance of each track."""
+
+    def reseed(self, seed: int) -> None:
+        """Draw from another seed on."""
+        self._random = np.random.default_rng(seed)
 
     def draw(self, count: int) -> MotionWindows:
         """The next windows."""
@@ -140,7 +158,17 @@ class WindowSampler:
         rate = np.where(random.random(count) < 0.4, 1.0, rate)
         rate = np.minimum(rate, (length - 1) / (WINDOW - 1))
         first = random.random(count) * (length - 1 - rate * (WINDOW - 1))
-        return self.bank.cut(track, first, rate, random.random(count) < 0.5)
+        mirror = random.random(count) < 0.5
+        return self.bank.cut(track, first, rate, mirror, warp=self._warps(rate))
+
+    def _warps(self, rate: Float[np.ndarray, "B"]) -> Float[np.ndarray, "B T"]:
+        """One soft wave of the rate: faster and then slower, or the other way; windows at rate 1 stay as recorded.
+
+        The wave's integral is nought at both ends, so that a window begins and ends where it did.
+        """
+        size = (rate != 1.0)[:, None] * self._random.uniform(-self.warp, self.warp, (len(rate), 1))
+        u = np.arange(WINDOW) / (WINDOW - 1)
+        return np.asarray(size * rate[:, None] * (WINDOW - 1) * np.sin(np.pi * u) ** 2 / np.pi)
 
 
 def quat_to_rotmat(quats: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
