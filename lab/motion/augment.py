@@ -46,7 +46,7 @@ class AugmentConfig(StageConfig):
     """Of windows in which somebody stands: replaced by a synthetic stance."""
     recombine: float = Field(default=0.30, ge=0.0, le=1.0)
     """Another window's upper body, where the two can be one person."""
-    hands: float = Field(default=0.25, ge=0.0, le=1.0)
+    hands: float = Field(default=0.20, ge=0.0, le=1.0)
     """Of upright windows slower than a jog: hands at something."""
     heads: float = Field(default=0.20, ge=0.0, le=1.0)
     """Of upright windows: looks to a side."""

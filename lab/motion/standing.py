@@ -21,6 +21,8 @@ EASY_REACH = 0.996
 SHIFT_M = 0.05
 """Of the pelvis towards a foot."""
 BREATH_HZ = (0.2, 0.33)
+RESTLESS_RAD = {3: 0.012, 15: 0.03, 16: 0.015, 17: 0.015, 18: 0.02, 19: 0.02}
+"""How far joints of the upper body wander."""
 _KNEE_HINGE = torch.tensor([1.0, 0.0, 0.0])
 _THIGHS, _SHINS = OFFSETS_M[list(KNEES)], OFFSETS_M[list(ANKLES)]
 _LEG_M = float((_THIGHS[0] + _SHINS[0]).norm())
@@ -60,12 +62,13 @@ def _breathe(rotmats: Float[Tensor, "B T 22 3 3"], generator: torch.Generator) -
     count, frames = rotmats.shape[:2]
     wave = drift(count, frames, 1, (1 / BREATH_HZ[1], 1 / BREATH_HZ[0]), generator)[..., 0]
     size = uniform(0.003, 0.010, (count, 1), generator)
-    restless = drift(count, frames, 6, (1.5, 6.0), generator)
+    restless = drift(count, frames, 18, (1.0, 6.0), generator)
     zero = torch.zeros_like(wave)
     for joint, pitch in ((9, -size * wave), (12, 0.8 * size * wave)):
         rotmats[:, :, joint] = rotmats[:, :, joint] @ rotvec_to_rotmat(torch.stack([pitch, zero, zero], -1))
-    for joint, part in ((15, restless[..., :3] * 0.03), (3, restless[..., 3:] * 0.012)):
-        rotmats[:, :, joint] = rotmats[:, :, joint] @ rotvec_to_rotmat(part)
+    for k, (joint, size_rad) in enumerate(RESTLESS_RAD.items()):
+        turn = rotvec_to_rotmat(size_rad * restless[..., 3 * k : 3 * k + 3])
+        rotmats[:, :, joint] = rotmats[:, :, joint] @ turn
 
 
 def _sway(
