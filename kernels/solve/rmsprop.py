@@ -10,9 +10,9 @@ same as one by one. Shapes belong to person-frames, as printed (beta_nt); `shape
 one over time. In the motion stage a segment has one (beta_ns). The prior is whatever stands in for VPoser: it must
 encode and decode a pose.
 
-What eq. 11 leaves open, and what is done here: E_smpl stays whole, so E_pose is that of the decoded pose, encoded again (not
-detached); a window is one segment of everybody (longer problems are several, joined by eq. 14); z starts from the encoder (`latent`);
-the seam of eq. 14 is where the published motion passes from the window before to this one (`seam`).
+What eq. 11 leaves open, and what is done here: E_smpl stays whole, so E_pose is that of the decoded pose, encoded again
+and not detached; a window is one segment of everybody (longer problems are several, joined by eq. 14); z starts from
+the encoder (`latent`); the seam of eq. 14 lies where what is published passes from one window to the next (`seam`).
 
 This is the yardstick, not the engine: torch eager, 450 passes of O(C N T J). Threads are the caller's matter.
 """
@@ -33,11 +33,17 @@ from torch import Tensor
 
 from ..body.data import BodyData
 from ..errors import SolveError
+from ..priors.motion_prior import MotionPrior
+from ..priors.motion_state import SEGMENT_FRAMES
 from ..priors.pose_prior import PosePrior, settled
+from ..priors.visibility import placed, seen_groups
 from ..settings import StageConfig
 from .energies.evidence import Evidence
+from .energies.motion_objective import MotionObjective, MotionTerms, SeamTensors
 from .energies.objective import Bodies, EnergyTerms, Objective
+from .latent import start_segments
 from .problem import WarmStart, WindowProblem
+from .seam import seam_of
 from .weights import EnergyWeights
 
 
@@ -127,7 +133,8 @@ def solve_paper(
     def put(array: Float[np.ndarray, "..."]) -> Float[Tensor, "..."]:
         return torch.tensor(array, dtype=dtype, device=device)
 
-    first = Bodies(put(start_pose), put(initial.betas)[:, None], put(start_transl))
+    shapes = put(initial.betas)[:, None].expand(-1, problem.num_frames, -1)
+    first = Bodies(put(start_pose), shapes, put(start_transl))
     last, trace = _fundamental(objective, first, settled(prior, device, dtype), config)
     if motion_prior is not None and config.motion_iterations and problem.num_people:
         network = copy.deepcopy(motion_prior).eval().requires_grad_(False).to(device, dtype)
@@ -145,11 +152,12 @@ def solve_paper(
 def _fundamental(
     objective: Objective, first: Bodies, prior: PosePrior, config: PaperConfig
 ) -> tuple[Bodies, PaperTrace]:
-    """Root and SMPL stages (eqs 2 and 7), from bodies with one shape per person."""
+    """Root and SMPL stages (eqs 2 and 7)."""
     slots = first.pose_rotvec.shape[1]
     pose = first.pose_rotvec
     root, transl = pose[:, :, 0].clone().requires_grad_(), first.transl_m.clone().requires_grad_()
-    betas = first.betas.repeat(1, slots if config.shape_per == "frame" else 1, 1).requires_grad_()
+    shapes = slots if config.shape_per == "frame" else 1
+    betas = first.betas[:, :shapes].clone().requires_grad_()
     z = prior.encode(pose).detach().requires_grad_()
 
     def rooted() -> Bodies:

@@ -3,9 +3,9 @@
     printed   E_connect = sum_{n,s} zeta zeta+ | J_s+ - J_s |^2
     second    E_connect = sum_{n,s} | J_s+ - 2 J_s + J_s-1 |^2 zetas  +  | J_s+1 - 2 J_s+ + J_s |^2 zetas
 
-J_s is the last slot of a segment, J_s+ the first of the next; all joints, in the world. As printed, the first difference pulls the
-speed at the seam to zero (a walker goes 4.7 cm in a slot); second differences ask only that the speed goes on as it was.
-O(N S J).
+J_s is the last slot of a segment, J_s+ the first of the next; all joints, in the world. As printed, the first
+difference pulls the speed at the seam to zero (a walker goes 4.7 cm in a slot); second differences ask only that the
+speed goes on as it was. O(N S J).
 """
 
 from __future__ import annotations

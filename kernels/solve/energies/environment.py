@@ -9,9 +9,9 @@ lambdas of their own and are two functions here.
     printed   max(0, |z - h|) is |z - h|: it lifts every resting toe, which lies 3 cm high, up to 8 cm
     band      max(0, |z| - h): "no more than h above the ground", as the text says, and SLAHMR's form
 
-The velocity half is right as it is printed: what touches the ground stands still. c is a function of the latent, so as printed
-the energy may also be lowered by denying the contact; whoever calls decides whether c is held.
-O(N T J). Not differentiable where a height is at a corner of its form.
+The velocity half is right as it is printed: what touches the ground stands still. c is a function of the latent, so as
+printed the energy may also be lowered by denying the contact; whoever calls decides whether c is held. O(N T J). Not
+differentiable where a height is at a corner of its form.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...body.data import BodyData
 from ...body.keypoints import coco_keypoints
-from ...body.kinematics import Kinematics, forward_kinematics
+from ...body.kinematics import Kinematics, forward_kinematics, kinematics_of_rotmats, rest_joints
 from ...body.soles import sole_positions
 from ...body.tensors import BodyTensors
 from ..weights import EnergyWeights
@@ -68,6 +68,8 @@ class Bodies:
     transl_m: Float[Tensor, "N T 3"]
     z: Float[Tensor, "N T L"] | None = None
     """Latent of the pose; None leaves eqs 8-10 out (root stage)."""
+    rotmats: Float[Tensor, "N T 24 3 3"] | None = None
+    """The same rotations as matrices, where they are at hand (a decoder's); None takes them from `pose_rotvec`."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ class Objective:
 
     def kinematics(self, bodies: Bodies) -> Kinematics:
         """Joints of the bodies in the world."""
+        if bodies.rotmats is not None:
+            rest = rest_joints(bodies.betas, self.body.joint_template_m, self.body.joint_shapedirs_m)
+            return kinematics_of_rotmats(bodies.rotmats, rest, bodies.transl_m)
         return forward_kinematics(
             bodies.pose_rotvec,
             bodies.betas,
@@ -97,10 +102,15 @@ class Objective:
             self.body.joint_shapedirs_m,
         )
 
-    def terms(self, bodies: Bodies) -> EnergyTerms:
-        """All energies of the bodies: of eq. 7, or of eq. 2 where they have no latent."""
+    def terms(self, bodies: Bodies, posed: Kinematics | None = None) -> EnergyTerms:
+        """All energies of the bodies: of eq. 7, or of eq. 2 where they have no latent.
+
+        Args:
+            bodies: the variables.
+            posed: their `kinematics`, where the caller has them already.
+        """
         e, w = self.evidence, self.weights
-        posed = self.kinematics(bodies)
+        posed = self.kinematics(bodies) if posed is None else posed
         keypoints = coco_keypoints(posed.joints_m, posed.rotmats_world)
         if self.mesh is None:
             vertices = sole_positions(posed, bodies.betas, self.body)

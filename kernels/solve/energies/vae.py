@@ -2,8 +2,8 @@
 
     E_VAE = - sum_{n,s} log N(z_ns; 0, I) = sum_{n,s} 1/2 |z_ns|^2 + const
 
-z is the motion prior's latent, 256 + 128 numbers for 64 slots. The constant (192 log 2 pi a segment) is left out; so are
-segments in which the person does not appear, which the printed sum cannot hold. O(N S L).
+z is the motion prior's latent, 256 + 128 numbers for 64 slots. The constant (192 log 2 pi a segment) is left out; so
+are segments in which the person does not appear, which the printed sum cannot hold. O(N S L).
 """
 
 from __future__ import annotations
