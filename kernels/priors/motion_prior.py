@@ -35,9 +35,9 @@ from .motion_state import (
     STATE_DIM,
     assemble,
     place_joints,
-    state_mask,
 )
-from .occlusion_fill import bridge
+from .occlusion_fill import bridge_state
+from .velocity_hold import hold_velocity
 
 LOCAL_LATENT = 256
 GLOBAL_LATENT = 128
@@ -133,6 +133,8 @@ class MotionPrior(nn.Module):
         self.decode_place = nn.Parameter(0.02 * torch.randn(tokens, c.width))
         self.decoder = _transformer(c.decoder_layers, c)
         self.head = nn.Linear(c.width, c.patch * (OUT + CONTACTS))
+        for skip in (self.local_in, self.global_in, self.local_out, self.global_out):
+            skip.weight.requires_grad_(False)  # set by the analysis that training starts from
         for layer in (self.to_latent, self.global_encoder[-1], self.head, self.to_spread):
             nn.init.zeros_(layer.weight)  # the linear skip alone is where training starts
             nn.init.zeros_(layer.bias)
@@ -147,7 +149,7 @@ class MotionPrior(nn.Module):
             state: of `motion_state`, 64 frames; hidden entries are not looked at.
             seen: body joints 1..21, then the global part (pelvis path and rotation).
         """
-        filled = bridge(state, state_mask(seen), self.mean)
+        filled = bridge_state(hold_velocity(state, seen), seen, self.mean)
         batch = len(state)
         scaled = (filled - self.mean) / self.scale
         flags = seen.to(scaled.dtype)
@@ -216,6 +218,4 @@ def _transformer(layers: int, config: MotionPriorConfig) -> nn.TransformerEncode
         batch_first=True,
         norm_first=True,
     )
-    return nn.TransformerEncoder(
-        layer, layers, norm=nn.LayerNorm(config.width), enable_nested_tensor=False
-    )
+    return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(config.width), enable_nested_tensor=False)

@@ -12,25 +12,47 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .motion_state import BODY_JOINTS, GLOBAL, JOINTS, ROTATIONS, VELOCITY
+
 
 def bridge(
-    values: Float[Tensor, "B T D"], seen: Bool[Tensor, "B T D"], mean: Float[Tensor, "D"]
-) -> Float[Tensor, "B T D"]:
-    """Values with every hidden entry bridged; seen ones untouched. O(B T D).
+    values: Float[Tensor, "B T G D"], seen: Bool[Tensor, "B T G"], mean: Float[Tensor, "G D"]
+) -> Float[Tensor, "B T G D"]:
+    """Values with every hidden group bridged; seen ones untouched. O(B T G D).
 
     Args:
-        values: anything where hidden.
-        seen: which entries are to be believed.
-        mean: what stands for an entry that is never seen.
+        values: anything, even not finite, where hidden.
+        seen: which groups are to be believed.
+        mean: what stands for a group that is never seen.
     """
     frames = values.shape[1]
-    index = torch.arange(frames, device=values.device)[None, :, None].expand_as(values)
+    index = torch.arange(frames, device=values.device)[None, :, None]
     before = torch.where(seen, index, -1).cummax(1).values
     after = torch.where(seen, index, frames).flip(1).cummin(1).values.flip(1)
     t0 = torch.where(before < 0, after, before).clamp(0, frames - 1)
     t1 = torch.where(after >= frames, before, after).clamp(0, frames - 1)
-    clean = torch.where(seen, values, torch.zeros_like(values))
-    low, high = clean.gather(1, t0), clean.gather(1, t1)
-    share = (index - t0) / (t1 - t0).clamp_min(1)
-    filled = torch.lerp(low, high, share.to(values.dtype))
-    return torch.where(seen.any(1, keepdim=True), filled, mean.expand_as(values))
+    share = ((index - t0) / (t1 - t0).clamp_min(1)).to(values.dtype)
+    low = values.gather(1, t0[..., None].expand_as(values))
+    high = values.gather(1, t1[..., None].expand_as(values))
+    filled = torch.lerp(low, high, share[..., None])
+    return torch.where(seen.any(1)[:, None, :, None], filled, mean)
+
+
+def bridge_state(
+    state: Float[Tensor, "B T 330"], seen: Bool[Tensor, "B T 22"], mean: Float[Tensor, "330"]
+) -> Float[Tensor, "B T 330"]:
+    """A motion state with its hidden groups bridged.
+
+    Args:
+        state: of `motion_state`.
+        seen: body joints 1..21, then the global part.
+        mean: the average state.
+    """
+    joints = seen[..., :BODY_JOINTS]
+    parts = []
+    for part in (JOINTS, VELOCITY, ROTATIONS):
+        shape = (BODY_JOINTS, -1)
+        values = state[..., part].unflatten(-1, shape)
+        parts.append(bridge(values, joints, mean[part].unflatten(-1, shape)).flatten(-2))
+    whole = bridge(state[..., None, GLOBAL], seen[..., BODY_JOINTS:], mean[None, GLOBAL])
+    return torch.cat([*parts, whole[..., 0, :]], -1)

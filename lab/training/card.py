@@ -98,7 +98,8 @@ def run_section(command: str, config: FitConfig, result: FitResult) -> str:
     skipped = f", {result.skipped} of them skipped (not finite)" if result.skipped else ""
     return (
         f"## How this file was made\n`{command}`\n\n"
-        f"{result.steps:,} steps{skipped}, {result.seconds / 60:.0f} minutes, seed {config.seed}. {settings}. The weights are the running mean of those of the last steps.\n"
+        f"{result.steps:,} steps{skipped}, {result.seconds / 60:.0f} minutes, seed {config.seed}. {settings}. "
+        "The weights are the running mean of those of the last steps.\n"
     )
 
 

@@ -29,7 +29,7 @@ class FitConfig(StageConfig):
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the running mean of the weights, which is what is validated and exported; smaller in the first steps."""
     optimiser: Literal["adamw", "muon"] = "adamw"
-    """muon: hidden matrices take orthogonalised steps (torch.optim.Muon, torch 2.9), the rest AdamW."""
+    """muon: hidden matrices take orthogonalised steps (`muon`), the rest AdamW."""
     validate_every_minutes: float = Field(default=10.0, gt=0)
     """Besides once at the end."""
     checkpoint_every_minutes: float = Field(default=2.0, gt=0)

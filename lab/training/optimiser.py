@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .config import FitConfig
 from .errors import CheckpointError, TrainingError
+from .muon import Muon
 from .recipe import ChoosesMatrices, Recipe
 
 
@@ -66,17 +67,7 @@ class Optimiser:
         return torch.optim.AdamW(groups, lr=c.learning_rate, betas=(0.9, 0.99))
 
     def _muon(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
-        if not hasattr(torch.optim, "Muon"):
-            raise TrainingError(
-                f"torch {torch.__version__} has no Muon; install torch 2.9 or take optimiser=adamw"
-            )
-        # steps as long as AdamW's, so that one learning rate serves both
-        return torch.optim.Muon(
-            weights,
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        return Muon(weights, lr=self.config.learning_rate, weight_decay=self.config.weight_decay)
 
     @property
     def weights(self) -> list[nn.Parameter]:

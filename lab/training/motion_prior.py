@@ -1,0 +1,167 @@
+"""How the motion prior is trained: windows, occlusions, noise, loss, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ...kernels.priors.motion_prior import DecodedMotion, MotionPrior, MotionPriorConfig
+from ...kernels.priors.motion_state import assemble, place_joints, segment_frame
+from ...kernels.priors.projection import first_seen
+from ...kernels.rotation import rotvec_to_rotmat
+from ...kernels.settings import StageConfig
+from ..evaluate.priors.motion import score_motion
+from ..motion.augment import AugmentConfig, Augmenter
+from ..motion.occlusions import draw_occlusion
+from ..motion.reference import REST_JOINTS_M
+from ..motion.track import MotionTrack
+from ..motion.windows import MotionWindows, WindowBank, WindowSampler
+from .linear_start import linear_start
+from .motion_loss import MotionLossConfig, motion_loss
+
+REST = torch.tensor(REST_JOINTS_M[:22], dtype=torch.float32)
+
+
+class MotionRecipeConfig(StageConfig):
+    """What a step sees."""
+
+    batch: int = 96
+    noisy_share: float = 0.35
+    """Share of windows whose visible entries are disturbed, as a solver's output is."""
+    noise_rad: float = 0.12
+    """Largest standard deviation of that disturbance of a joint angle; half of it lasts, half changes each frame."""
+    noise_m: float = 0.03
+    """The same of the pelvis's position."""
+    sample_latent: bool = True
+    loss: MotionLossConfig = MotionLossConfig()
+
+
+def in_segment(windows: MotionWindows, seen: Bool[Tensor, "B 64 22"]) -> tuple[Tensor, Tensor]:
+    """Rotations and pelvis path of windows in the frames of their first seen slots."""
+    rows = torch.arange(len(windows))
+    first = first_seen(seen)
+    frame = segment_frame(windows.rotmats[rows, first, 0], windows.root_m[rows, first])
+    root_rotmat, path = frame.to_segment(windows.rotmats[:, :, 0], windows.root_m)
+    return torch.cat([root_rotmat[:, :, None], windows.rotmats[:, :, 1:]], 2), path
+
+
+def disturb(
+    rotmats: Float[Tensor, "B 64 22 3 3"],
+    root_m: Float[Tensor, "B 64 3"],
+    config: MotionRecipeConfig,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The motion as a solver might hand it over: angles and path off, partly for long, partly from frame to frame."""
+    batch = len(root_m)
+    much = torch.rand(batch, 1, 1, 1, generator=generator)
+
+    def noise(*shape: int) -> Tensor:
+        slow = torch.randn(batch, 9, *shape, generator=generator).flatten(2)
+        slow = torch.nn.functional.interpolate(
+            slow.transpose(1, 2), size=64, mode="linear", align_corners=True
+        )
+        fast = torch.randn(batch, 64, *shape, generator=generator)
+        share = torch.rand(batch, 1, *[1] * len(shape), generator=generator)
+        return share * fast + (1 - share) * slow.transpose(1, 2).unflatten(2, shape)
+
+    turn = rotvec_to_rotmat(noise(22, 3) * config.noise_rad * much)
+    return rotmats @ turn, root_m + noise(3) * config.noise_m * much[..., 0]
+
+
+class MotionPriorRecipe:
+    """The recipe; `loss(step)` depends on seed and step alone."""
+
+    name = "motion-prior"
+
+    def __init__(
+        self,
+        training: Sequence[MotionTrack],
+        validation: Sequence[MotionTrack],
+        seed: int = 0,
+        size: MotionPriorConfig | None = None,
+        config: MotionRecipeConfig | None = None,
+    ) -> None:
+        self.config = config or MotionRecipeConfig()
+        self.seed = seed
+        torch.manual_seed(seed)
+        self.network = MotionPrior(size or MotionPriorConfig())
+        self._bank = WindowBank(training)
+        self._sampler = WindowSampler(self._bank, seed)
+        self._augment = Augmenter(AugmentConfig(), seed)
+        self._held_back = tuple(validation)
+        self._validation = WindowBank(validation).in_order(16) if validation else None
+        self.prepare()
+
+    def prepare(self, count: int = 12000) -> None:
+        """Principal components of clean windows as the linear skip."""
+        states = []
+        for part in range(0, count, 1000):
+            windows, seen = self._draw(10**9 + part, 1000)
+            rotmats, path = in_segment(windows, seen)
+            joints, _ = place_joints(rotmats, path, REST)
+            states.append(assemble(joints, rotmats, path, REST))
+        linear_start(self.network, torch.cat(states))
+
+    def _draw(self, step: int, count: int) -> tuple[MotionWindows, Tensor]:
+        random = np.random.default_rng([self.seed, step])
+        self._sampler.reseed(int(random.integers(2**62)))
+        windows = self._sampler.draw(count)
+        self._augment.reseed(step)
+        return self._augment(windows), draw_occlusion(count, random)
+
+    def hidden_matrices(self) -> list[str]:
+        """What Muon turns: every matrix between the first and the last layer."""
+        ends = ("embed", "place", "decode_place", "head", "to_spread", "local_", "global_in", "global_out")
+        return [n for n, p in self.network.named_parameters() if p.ndim == 2 and not n.startswith(ends)]
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """Loss of one batch."""
+        c = self.config
+        windows, seen = self._draw(step, c.batch)
+        generator = torch.Generator().manual_seed((self.seed << 40) + step)
+        rotmats, path = in_segment(windows, seen)
+        with torch.no_grad():
+            joints, _ = place_joints(rotmats, path, REST)
+            state = assemble(joints, rotmats, path, REST)
+            rows = torch.arange(round(c.noisy_share * c.batch))
+            noisy, noisy_path = disturb(rotmats[rows], path[rows], c, generator)
+            noisy_joints, _ = place_joints(noisy, noisy_path, REST)
+            state[rows] = assemble(noisy_joints, noisy, noisy_path, REST)
+        mean, log_variance = self.network.encode(state, seen)
+        z = mean
+        if c.sample_latent:
+            z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+        decoded = self.network.decode(z)
+        target = DecodedMotion(rotmats, path, decoded.contact_logits)
+        return motion_loss(
+            self.network,
+            decoded,
+            target,
+            joints,
+            windows.contact,
+            windows.contact_known,
+            mean,
+            log_variance,
+            c.loss,
+        )
+
+    def validate(self) -> dict[str, float]:
+        """Errors on held-back windows (every second one), mm, over all and over walking; contact F1."""
+        if self._validation is None:
+            return {}
+        every = self._validation.part(slice(0, None, 2))
+        scores = score_motion(self.network, every)
+        walking = np.array([self._held_back[k].category == "walk" for k in every.track.tolist()])
+        found = {}
+        for name, error in scores.mpjpe_mm.items():
+            found[f"{name}_mpjpe_mm"] = float(error.mean())
+            if walking.any():
+                found[f"{name}_mpjpe_mm.walk"] = float(error[walking].mean())
+        if scores.contact is not None:
+            f1, _, _ = scores.contact.scores(np.ones(len(every), bool))
+            found["contact_f1"] = float("nan") if f1 is None else f1
+        return found
