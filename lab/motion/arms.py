@@ -37,8 +37,8 @@ class Hold:
     """Standard deviation of the drift."""
     nod_rad: float = 0.0
     """How far the head looks down."""
-    hurry_s: tuple[float, float] = (2.0, 6.0)
-    """Periods of the drift."""
+    pace: float = 1.0
+    """Of the drift, whose periods are 2 to 6 s at pace 1."""
 
 
 HOLDS = (
@@ -68,11 +68,10 @@ HOLDS = (
         (0.16, -0.06, 0.27),
         (0.7, -1.0, -0.2),
         (0.17, -0.06, 0.25),
-        0.05,
-        0.0,
-        (0.5, 2.0),
+        moves_m=0.05,
+        pace=3.5,
     ),
-    Hold("one talking hand", 2.0, (0.17, -0.02, 0.28), (0.7, -1.0, -0.1), moves_m=0.06, hurry_s=(0.5, 2.0)),
+    Hold("one talking hand", 2.0, (0.17, -0.02, 0.28), (0.7, -1.0, -0.1), moves_m=0.06, pace=3.5),
 )
 PLACE_SD_M, ELBOW_SD = 0.022, 0.18
 """How much people differ."""
@@ -87,7 +86,7 @@ _ELBOW = torch.tensor([hold.elbow for hold in HOLDS])
 _BOTH = torch.tensor([hold.both is not None for hold in HOLDS])
 _MOVES = torch.tensor([hold.moves_m for hold in HOLDS])
 _NOD = torch.tensor([hold.nod_rad for hold in HOLDS])
-_FAST = torch.tensor([hold.hurry_s[1] < 3.0 for hold in HOLDS])
+_PACE = torch.tensor([hold.pace for hold in HOLDS])
 _WEIGHT = torch.tensor([hold.weight for hold in HOLDS])
 
 
@@ -107,8 +106,9 @@ def hold_things(
     out = rotmats.clone()
     for side in (0, 1):
         first = left_first if side == 0 else ~left_first
-        shown = share * (first | _BOTH[what]).float()[:, None]
-        _arm(out, side, torch.where(first[:, None], _WRIST[what], _OTHER[what]), what, shown, generator)
+        rows = (first | _BOTH[what]).nonzero()[:, 0]
+        wrist = torch.where(first[:, None], _WRIST[what], _OTHER[what])[rows]
+        _arm(out, rows, side, wrist, what[rows], share[rows], generator)
     nod = (_NOD[what] * (0.7 + 0.6 * luck[:, 1]))[:, None] * share
     for joint, part in ((12, 0.4), (15, 0.6)):
         look = torch.stack([part * nod, torch.zeros_like(nod), torch.zeros_like(nod)], -1)
@@ -118,29 +118,29 @@ def hold_things(
 
 def _arm(
     rotmats: Float[Tensor, "B T 22 3 3"],
+    rows: Int[Tensor, "R"],
     side: int,
-    wrist_m: Float[Tensor, "B 3"],
-    what: Int[Tensor, "B"],
-    share: Float[Tensor, "B T"],
+    wrist_m: Float[Tensor, "R 3"],
+    what: Int[Tensor, "R"],
+    share: Float[Tensor, "R T"],
     generator: torch.Generator,
 ) -> None:
-    """Puts one wrist in its place, as far as `share` says; told as a left one."""
+    """Puts one wrist of some windows in its place, as far as `share` says; told as a left one."""
     count, frames = share.shape
     mirror = _MIRROR if side else torch.ones(3)
-    slow, fast = (drift(count, frames, 3, p, generator) for p in ((2.0, 6.0), (0.5, 2.0)))
-    moving = torch.where(_FAST[what][:, None, None], fast, slow) * _MOVES[what][:, None, None]
+    moving = drift(count, frames, 3, (2.0, 6.0), generator, _PACE[what]) * _MOVES[what][:, None, None]
     person = torch.randn(2, count, 3, generator=generator).clamp(-2.0, 2.0)
     target = (wrist_m + PLACE_SD_M * person[0])[:, None] + moving
     elbow = (_ELBOW[what] + ELBOW_SD * person[1])[:, None] * mirror
     line = (target - SHOULDER_DOWN_M) * mirror
-    shoulder, hinge = 16 + side, _HINGE * (1.0 - 2.0 * side)
+    hinge = _HINGE * (1.0 - 2.0 * side)
     normal = torch.linalg.cross(elbow.expand_as(line), line, dim=-1)
     upper, bend = reach(line, normal, OFFSETS_M[18 + side], OFFSETS_M[20 + side], hinge)
-    collar = rotmats[:, :, 13 + side].transpose(-1, -2)
-    rotmats[:, :, shoulder] = blend(rotmats[:, :, shoulder], collar @ upper, share)
-    rotmats[:, :, 18 + side] = blend(rotmats[:, :, 18 + side], bend, share)
+    collar = rotmats[rows, :, 13 + side].transpose(-1, -2)
     straight = torch.eye(3).expand(count, frames, 3, 3)
-    rotmats[:, :, 20 + side] = blend(rotmats[:, :, 20 + side], straight, 0.7 * share)
+    for joint, goal, part in ((16, collar @ upper, 1.0), (18, bend, 1.0), (20, straight, 0.7)):
+        at = (rows, slice(None), joint + side)
+        rotmats[at] = blend(rotmats[at], goal, part * share)
 
 
 def look_around(

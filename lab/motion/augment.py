@@ -146,8 +146,10 @@ class Augmenter:
     def _manner(self, windows: MotionWindows) -> None:
         rows = self._rows(self.config.manner, torch.ones(len(windows), dtype=torch.bool))
         if len(rows):
-            offsets = manners(len(rows), self._generator)
-            windows.rotmats[rows] = windows.rotmats[rows] @ offsets[:, None]
+            joints, offsets = manners(len(rows), self._generator)
+            at = (rows[:, None], slice(None), joints)
+            # advanced indices on both sides of a slice put their axes first: (R, K, T, 3, 3)
+            windows.rotmats[at] = windows.rotmats[at] @ offsets[:, :, None]
 
     def _curve(self, windows: MotionWindows, kind: _Kind) -> None:
         rows = self._rows(self.config.curve, kind.upright & (kind.speed_m_s > 0.4))

@@ -8,7 +8,7 @@ about their own upright, so that toes point in or out and ankles stay.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...kernels.rotation import rotvec_to_rotmat
@@ -27,8 +27,11 @@ STRAIGHTER_RAD = 0.08
 """No elbow is stretched by more than this."""
 
 
-def manners(count: int, generator: torch.Generator) -> Float[Tensor, "B 22 3 3"]:
-    """One set of turns a window: R'_j(t) = R_j(t) M_j."""
+_JOINTS = sorted(SPREAD_RAD)
+
+
+def manners(count: int, generator: torch.Generator) -> tuple[Int[Tensor, "K"], Float[Tensor, "B K 3 3"]]:
+    """One set of turns a window, R'_j(t) = R_j(t) M_j: the joints, and M."""
     turns = torch.zeros(count, 22, 3)
     for joint, spread in SPREAD_RAD.items():
         turns[:, joint] = OWN_SHARE * torch.tensor(spread) * _bounded(generator, count, 3)
@@ -37,7 +40,7 @@ def manners(count: int, generator: torch.Generator) -> Float[Tensor, "B 22 3 3"]
     # the left elbow bends about -y, the right about +y
     turns[:, 18, 1] = turns[:, 18, 1].clamp_max(STRAIGHTER_RAD)
     turns[:, 19, 1] = turns[:, 19, 1].clamp_min(-STRAIGHTER_RAD)
-    return rotvec_to_rotmat(turns)
+    return torch.tensor(_JOINTS), rotvec_to_rotmat(turns[:, _JOINTS])
 
 
 def _bounded(generator: torch.Generator, *size: int) -> Float[Tensor, "*size"]:

@@ -17,11 +17,21 @@ def drift(
     channels: int,
     periods_s: tuple[float, float],
     generator: torch.Generator,
+    pace: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, "B T K"]:
-    """Wandering of unit variance about 0: three sines of random period and phase a channel."""
+    """Wandering of unit variance about 0: three sines of random period and phase a channel.
+
+    Args:
+        count, frames, channels: sizes.
+        periods_s: shortest and longest.
+        generator: random.
+        pace: how many times faster each row goes; None for once.
+    """
     luck = torch.rand(2, count, 1, channels, 3, generator=generator)
     period = periods_s[0] + (periods_s[1] - periods_s[0]) * luck[0]
     t = torch.arange(frames)[:, None, None] / RATE_HZ
+    if pace is not None:
+        t = t * pace[:, None, None, None]
     return torch.sin(2 * math.pi * (t / period + luck[1])).sum(-1) * math.sqrt(2 / 3)
 
 
