@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -37,6 +37,8 @@ UPRIGHT = 0.88
 """Least cosine between the pelvis's up axis and up (28 degrees)."""
 STANDS_HIGH_M = 0.80
 SLIDE_ENDS_CONTACT_M = 0.003
+CHANGES = ("standing", "recombine", "hands", "heads", "manner", "curve", "ground")
+"""In the order in which they are made."""
 
 
 class AugmentConfig(StageConfig):
@@ -77,6 +79,8 @@ class Augmenter:
         self.config, self.seed = config, seed
         self._generator = torch.Generator()
         self._step = 0
+        self.done: dict[str, Bool[Tensor, "B"]] = {}
+        """Which windows of the last batch each of `CHANGES` was made to."""
 
     def reseed(self, step: int) -> None:
         """The next batch is batch `step` of the seed."""
@@ -97,11 +101,8 @@ class Augmenter:
         self._stand(out, kind)
         self._recombine(out, kind)
         slow = kind.upright & (kind.speed_m_s < 2.0)
-        for chance, able, change in (
-            (self.config.hands, slow, hold_things),
-            (self.config.heads, kind.upright, look_around),
-        ):
-            rows = self._rows(chance, able)
+        for name, able, change in (("hands", slow, hold_things), ("heads", kind.upright, look_around)):
+            rows = self._rows(name, able)
             if len(rows):
                 out.rotmats[rows] = change(out.rotmats[rows], self._generator)
         self._manner(out)
@@ -109,12 +110,14 @@ class Augmenter:
         self._ground(out)
         return out
 
-    def _rows(self, chance: float, able: Bool[Tensor, "B"]) -> Tensor:
-        lucky = torch.rand(len(able), generator=self._generator) < chance
-        return (lucky & able).nonzero()[:, 0]
+    def _rows(self, name: str, able: Bool[Tensor, "B"]) -> Int[Tensor, "R"]:
+        """To which windows a change is made, of those to which it can be."""
+        chance: float = getattr(self.config, name)
+        self.done[name] = able & (torch.rand(len(able), generator=self._generator) < chance)
+        return self.done[name].nonzero()[:, 0]
 
     def _stand(self, windows: MotionWindows, kind: _Kind) -> None:
-        rows = self._rows(self.config.standing, kind.stands.any(1) & windows.contact_known)
+        rows = self._rows("standing", kind.stands.any(1) & windows.contact_known)
         if not len(rows):
             return
         weight = kind.stands[rows].float()
@@ -136,7 +139,7 @@ class Augmenter:
 
     def _recombine(self, windows: MotionWindows, kind: _Kind) -> None:
         other, able = partners(kind.lean, kind.upright, kind.speed_m_s, self._generator)
-        rows = self._rows(self.config.recombine, able)
+        rows = self._rows("recombine", able)
         if len(rows):
             taken = windows.rotmats[other[rows]][:, :, UPPER]
             windows.rotmats[
@@ -144,7 +147,7 @@ class Augmenter:
             ] = taken
 
     def _manner(self, windows: MotionWindows) -> None:
-        rows = self._rows(self.config.manner, torch.ones(len(windows), dtype=torch.bool))
+        rows = self._rows("manner", torch.ones(len(windows), dtype=torch.bool))
         if len(rows):
             joints, offsets = manners(len(rows), self._generator)
             at = (rows[:, None], slice(None), joints)
@@ -152,7 +155,7 @@ class Augmenter:
             windows.rotmats[at] = windows.rotmats[at] @ offsets[:, :, None]
 
     def _curve(self, windows: MotionWindows, kind: _Kind) -> None:
-        rows = self._rows(self.config.curve, kind.upright & (kind.speed_m_s > 0.4))
+        rows = self._rows("curve", kind.upright & (kind.speed_m_s > 0.4))
         if not len(rows):
             return
         turn = curves(kind.speed_m_s[rows], windows.root_m.shape[1], self._generator)
@@ -161,7 +164,7 @@ class Augmenter:
         windows.contact[rows, :, :4] &= bent.slide_m < SLIDE_ENDS_CONTACT_M
 
     def _ground(self, windows: MotionWindows) -> None:
-        rows = self._rows(self.config.ground, torch.ones(len(windows), dtype=torch.bool))
+        rows = self._rows("ground", torch.ones(len(windows), dtype=torch.bool))
         off = self.config.ground_sd_m * torch.randn(len(rows), 1, generator=self._generator)
         windows.root_m[rows, :, 2] += off
 
