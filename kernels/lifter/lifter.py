@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..rotation import rotmat_from_6d
 from ..settings import StageConfig
-from .rays import FEATURES
+from .rays import CONFIDENCE, FEATURES, SEEN
 
 LIFTER_FRAMES = 64
 NUM_ROTATIONS = 22
@@ -30,6 +30,7 @@ NUM_BETAS = 10
 OUT = 6 * NUM_ROTATIONS + 3
 """6D of joints 0..21, then the pelvis from the reference, metres."""
 SIGMAS = NUM_ROTATIONS + 1
+ALL_SLOTS = slice(None)
 LOG_SIGMA_RANGE = (-6.0, 1.2)
 """Standard deviations from 0.14 degrees (or 2.5 mm) to more than a half turn."""
 
@@ -43,7 +44,7 @@ class LifterConfig(StageConfig):
     """Of attention."""
     feed_forward: int = Field(default=2, ge=1, le=8)
     """Width of the feed-forward layers, in token widths."""
-    layers: int = Field(default=5, ge=1, le=24)
+    layers: int = Field(default=4, ge=1, le=24)
     """Each costs about 16 (4 + 2 feed_forward) width^2 multiplications a window at 4 frames a token."""
     patch: int = Field(default=4, ge=1, le=16)
     """Frames a token; must divide 64."""
@@ -110,20 +111,28 @@ class Lifter(nn.Module):
             self.skip.bias.copy_(rest.repeat(c.patch))
             self.head.bias.view(c.patch, -1)[:, OUT:] = -1.0
 
-    def forward(self, features: Float[Tensor, "B 64 61"]) -> LiftedFrames:
-        """Bodies of windows whose features `rays.assemble_features` made."""
+    def forward(self, features: Float[Tensor, "B 64 61"], slots: slice = ALL_SLOTS) -> LiftedFrames:
+        """Bodies of windows whose features `rays.assemble_features` made, in some of their slots."""
         batch, patch = len(features), self.config.patch
-        scaled = (features - self.mean) / self.scale
-        tokens = scaled.reshape(batch, -1, patch * FEATURES)
+        tokens = self.scaled(features).reshape(batch, -1, patch * FEATURES)
         hidden = self.transformer(self.embed(tokens) + self.place)
         free = self.head(hidden).reshape(batch, LIFTER_FRAMES, OUT + SIGMAS)
         out = self.skip(tokens).reshape(batch, LIFTER_FRAMES, OUT) + free[..., :OUT]
+        out, free = out[:, slots], free[:, slots]
         return LiftedFrames(
             rotmats=rotmat_from_6d(out[..., : OUT - 3].unflatten(-1, (NUM_ROTATIONS, 6))),
             root_m=out[..., OUT - 3 :],
             betas=self.shape(hidden.mean(1)),
             log_sigma=free[..., OUT:].clamp(*LOG_SIGMA_RANGE),
         )
+
+    def scaled(self, features: Float[Tensor, "*batch 61"]) -> Float[Tensor, "*batch 61"]:
+        """Features about zero and of size one; what is not known is zero, the least telling number."""
+        known = features[..., CONFIDENCE] > 0
+        seen = features[..., SEEN : SEEN + 1] > 0
+        mask = torch.cat([known.repeat_interleave(2, -1), known, seen.expand(*seen.shape[:-1], 4)], -1)
+        told = torch.cat([mask, torch.ones_like(features[..., SEEN:], dtype=torch.bool)], -1)
+        return torch.where(told, (features - self.mean) / self.scale, 0.0)
 
     def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 24 3"]:
         """Rest joints of shapes of the body the network was trained with, metres."""
