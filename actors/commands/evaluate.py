@@ -1,17 +1,19 @@
-"""`crowdstream evaluate`: a result against the truth: a virtual crowd, a recorded log, or MOT text."""
+"""`crowdstream evaluate`: a result against the truth (virtual crowd, recorded log, MOT text), or the learned priors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from ...kernels.errors import CrowdstreamError
 from ...stream.models.folder import default_folder
 from .console_output import emit_json, note
+from .evaluate_priors import lifter, prior
+from .progress_bar import progress_bar
 from .targets import check_target
 
 if TYPE_CHECKING:
@@ -20,6 +22,32 @@ if TYPE_CHECKING:
     from ...stream.records import Observation
 
 
+PRIORS = ("prior", "lifter")
+"""Targets that are no path; a folder of such a name is given as ./prior."""
+_PATH = "path"
+
+
+class Targets(TyperGroup):
+    """`prior` and `lifter` have options of their own; any other target is a path."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """A path goes to the command for paths, which nobody names."""
+        if args and args[0] not in PRIORS:
+            args = [_PATH, *args]
+        return super().parse_args(ctx, args or [_PATH])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Its name is left out of the usage line."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == _PATH else name), command, rest
+
+
+app = typer.Typer(cls=Targets, add_completion=False)
+app.command("prior")(prior)
+app.command("lifter")(lifter)
+
+
+@app.command(_PATH)
 def evaluate(
     target: Annotated[
         Path, typer.Argument(help="Folder of a virtual crowd, or MOT text with the truth of a clip.")
@@ -56,7 +84,10 @@ def evaluate(
     html: Annotated[Path | None, typer.Option(help="Write a report with plots.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Score a result against exact truth: placement, pose, motion, identity, and what a live consumer gets."""
+    """Score a result against exact truth: placement, pose, motion, identity, and what a live consumer gets.
+
+    The learned priors: crowdstream evaluate prior, crowdstream evaluate lifter (each with --mocap and --help).
+    """
     from ...lab.evaluate.errors import SwitchError
     from ...lab.evaluate.question import OBSERVATIONS, Question
 
@@ -115,7 +146,7 @@ def _crowd(
         return _boxes_of_crowd(crowd, view, result)
     if log is not None:
         published = on_clip(published_in(log), view.t_ns, view.camera.size_px, str(log))
-        with _bar(f"{folder.name}, {name}: scoring"):
+        with progress_bar(f"{folder.name}, {name}: scoring"):
             results = report(question, Seen(crowd.motion, view), published)
         of_crowd = ("scene", "seed", "camera", "size_px", "people_in_scene", "seconds")
         results["run"] = {key: results["run"][key] for key in of_crowd} | {"log": str(log)}
@@ -130,7 +161,7 @@ def _crowd(
         from ..solver import compile_in_another_process
 
         compile_in_another_process()
-    with _bar(f"{folder.name}, {name}") as progress:
+    with progress_bar(f"{folder.name}, {name}", "scoring") as progress:
         return evaluate(question, seen, progress)
 
 
@@ -215,27 +246,6 @@ def _look(crowd: Crowd, name: str, question: Question, models: Path) -> Iterator
     finally:
         perception.stop()
         source.stop()
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bars:
-        task = bars.add_task(label, total=None)
-
-        def progress(done: int, total: int) -> None:
-            text = f"{label}: scoring" if done >= total else label
-            bars.update(task, completed=done, total=total, description=text)
-
-        yield progress
 
 
 def _about(target: Path, results: dict[str, Any]) -> dict[str, Any]:

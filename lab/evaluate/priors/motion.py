@@ -4,7 +4,7 @@
 
 Joints follow from the rotations an answer gives, so what it says elsewhere cannot flatter it. The pelvis's direction
 counts and its place does not. Nothing of the true hidden frames reaches who answers: rotations and path are shown
-with the hidden parts overwritten, velocities with their ends held.
+with the hidden parts overwritten, and velocities follow from what is shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from torch import Tensor
 from ....kernels.priors.motion_prior import MotionPrior
 from ....kernels.priors.motion_state import BODY_JOINTS, motion_state, place_joints
 from ....kernels.priors.projection import into_segment
-from ....kernels.priors.velocity_hold import hold_velocity
 from ...motion.reference import REST_JOINTS_M
 from ...motion.windows import MotionWindows
 from .contacts import ContactCounts, count_contacts, rule_contacts
@@ -108,7 +107,7 @@ class PriorAnswers:
         """Encode what is seen, decode all of it."""
         batch = seen.expand(len(shown.root_m), *seen.shape)
         state = motion_state(shown.rotmats, shown.root_m, self.prior.rest_joints_m)
-        z, _ = self.prior.encode(hold_velocity(state, batch), batch)
+        z, _ = self.prior.encode(state, batch)
         decoded = self.prior.decode(z)
         return Answer(Segments(decoded.rotmats, decoded.root_m), decoded.contact_logits > 0.0)
 
