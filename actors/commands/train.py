@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -73,22 +73,19 @@ def _train(
     request: RunRequest, folder: Path, resume: bool, keep: Callable[[Path, RunRequest], None]
 ) -> dict[str, Any]:
     """The fit, the export, and what came of them."""
-    from ...configs.errors import ConfigError
     from ...lab.training.export import export
     from ...lab.training.loop import fit
-    from ...lab.training.recipes import KINDS, explain_unknown, fit_config, make_recipe, split_overrides
+    from ...lab.training.recipes import KINDS, fit_config, prepare
 
-    own, others = split_overrides(request.overrides)
-    config = fit_config(request.kind, request.given(), own)
-    try:
-        with note.status("reading recordings") if note.is_terminal else _nothing():
-            recipe = make_recipe(request.kind, request.mocap, request.size, request.seed, others)
-    except ConfigError as exc:
-        raise explain_unknown(exc) from None
+    config = fit_config(request.kind, request.given(), request.overrides)
+    with note.status("reading recordings") if note.is_terminal else nullcontext():
+        prepared = prepare(request.kind, request.mocap, request.size, request.seed, request.overrides)
+    recipe = prepared.recipe
     keep(folder, request)
-    weights = sum(p.numel() for p in recipe.network.parameters())
+    weights = sum(p.numel() for p in recipe.network.parameters()) / 1e6
+    note.print(str(prepared.recordings))
     note.print(
-        f"{request.kind}, {request.size}: {weights / 1e6:.2f} million weights; log and checkpoints in {folder}"
+        f"{request.kind}, {request.size}: {weights:.2f} million weights; log and checkpoints in {folder}"
     )
     with _bar(request.kind) as progress:
         result = fit(recipe, config, folder, resume, progress, note.print)
@@ -97,7 +94,7 @@ def _train(
         note.print(f"stopped after {result.steps:,} steps; go on with: {again}")
         raise typer.Exit(130)
     file = KINDS[request.kind].file
-    path = export(recipe, config, result, folder, file, request.command())
+    path = export(prepared, config, result, folder, file, request.command())
     return _summary(request, recipe, result, path)
 
 
@@ -169,11 +166,6 @@ def _mocap(folders: list[Path] | None) -> tuple[Path, ...]:
     if not chosen:
         _usage("no motion capture; give --mocap DIR or set CROWDSTREAM_MOCAP")
     return tuple(folder.resolve() for folder in chosen)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The model card beside a network's weights: what it is for, what it learned from, how well it does, whom to credit.
+"""Sections of a model card that are the same for whatever was trained: recordings, whom to credit, how it was made.
 
 A card names data and settings and no machine: who trains again from the same data and seed gets the same card but for
 the minutes.
@@ -7,20 +7,19 @@ the minutes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import nn
 
 from ...kernels.settings import StageConfig
-from ..mocap import MocapClip
-from ..motion.split import held_back
+from ..motion.track import MotionTrack
 from .config import FitConfig
 from .loop import FitResult
 
 FRAMES_A_MINUTE = 1800
 CREDITS = {
-    "cmu": "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with "
-    "funding from NSF EIA-0196217.",
+    "cmu": "CMU Graphics Lab Motion Capture Database: free for all uses, no resale of the data itself. The data used "
+    "in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.",
     "accad": "Motion data from the Open Motion Data Project, ACCAD, The Ohio State University, CC BY 3.0.",
     "o3de": "(c) Contributors to the Open 3D Engine Project, Apache-2.0 OR MIT.",
     "style100": "100STYLE dataset by Ian Mason, Sebastian Starke, Taku Komura, CC BY 4.0.",
@@ -36,115 +35,79 @@ class DataShare:
 
     source: str
     licence: str
-    clips: int
-    learned: int
-    """Frames of the training split, as recorded."""
-    held_back: int
-    """Frames of the validation split."""
+    learned_clips: int
+    learned_frames: int
+    held_back_clips: int
+    held_back_frames: int
 
 
-@dataclass(frozen=True)
-class CardFacts:
-    """What a recipe knows of its network."""
-
-    title: str
-    """E.g. motion_prior.safetensors."""
-    purpose: str
-    """A paragraph."""
-    clips: Sequence[MocapClip]
-    """All that were read, both splits."""
-    network: nn.Module
-    recipe: Sequence[str]
-    """How it was trained: augmentation, losses, noise; an item each."""
-    metrics: Mapping[str, float]
-    """On the validation split."""
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    """What plain methods reach, under the names of the metrics."""
-    limits: str = ""
-    """What it does not know."""
+def data_shares(training: Sequence[MotionTrack], validation: Sequence[MotionTrack]) -> list[DataShare]:
+    """What each source gave to both splits, in the order in which they first come."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    for column, tracks in ((0, training), (2, validation)):
+        for track in tracks:
+            source = track.source or track.licence.lower() or "unnamed"
+            row = counts.setdefault((source, track.licence or "not stated"), [0, 0, 0, 0])
+            row[column] += 1
+            row[column + 1] += track.num_frames
+    return [DataShare(source, licence, *row) for (source, licence), row in counts.items()]
 
 
-def data_shares(clips: Sequence[MocapClip]) -> list[DataShare]:
-    """What each source gave, in the order of their first clips."""
-    parts: dict[tuple[str, str], list[MocapClip]] = {}
-    for clip in clips:
-        source = clip.source or clip.licence.lower() or "unnamed"
-        parts.setdefault((source, clip.licence or "not stated"), []).append(clip)
-    shares = []
-    for (source, licence), part in parts.items():
-        kept = sum(clip.num_frames for clip in part if held_back(clip.subject))
-        learned = sum(clip.num_frames for clip in part) - kept
-        shares.append(DataShare(source, licence, len(part), learned, kept))
-    return shares
-
-
-def model_card(facts: CardFacts) -> str:
-    """The card as Markdown."""
-    shares = data_shares(facts.clips)
-    sections = [f"# {facts.title}", facts.purpose, _network(facts.network), _data(facts.clips, shares)]
-    if facts.recipe:
-        sections.append("## Recipe\n" + "\n".join(f"- {line}" for line in facts.recipe))
-    sections.append(_figures(facts.metrics, facts.baselines))
-    if facts.limits:
-        sections.append(f"## Limits\n{facts.limits}")
-    sections.append("## Sources and credits\n" + "\n".join(f"- {_credit(share)}" for share in shares))
-    return "\n\n".join(sections) + "\n"
-
-
-def run_section(command: str, config: FitConfig, result: FitResult) -> str:
-    """The section on the run that made a file, to go after a recipe's card."""
-    fields = config.model_dump(exclude={"steps", "minutes", "threads", "device", "seed"} | _CADENCES)
-    settings = ", ".join(f"{key} {value}" for key, value in fields.items())
-    skipped = f", {result.skipped} of them skipped (not finite)" if result.skipped else ""
-    return (
-        f"## How this file was made\n`{command}`\n\n"
-        f"{result.steps:,} steps{skipped}, {result.seconds / 60:.0f} minutes, seed {config.seed}. {settings}. "
-        "The weights are the running mean of those of the last steps.\n"
-    )
-
-
-_CADENCES = {"validate_every_minutes", "checkpoint_every_minutes", "log_every_steps"}
-
-
-def _network(network: nn.Module) -> str:
-    millions = sum(p.numel() for p in network.parameters()) / 1e6
-    config = getattr(network, "config", None)
-    fields = config.model_dump() if isinstance(config, StageConfig) else {}
-    sizes = "; ".join(f"{key} {value}" for key, value in fields.items())
-    return f"{millions:.2f} million weights, stored as float16 and computed in float32. Sizes: {sizes}."
-
-
-def _data(clips: Sequence[MocapClip], shares: Sequence[DataShare]) -> str:
-    rows = []
-    for s in shares:
-        learned, kept = s.learned / FRAMES_A_MINUTE, s.held_back / FRAMES_A_MINUTE
-        rows.append(f"| {s.source} | {s.licence} | {s.clips} | {learned:.1f} | {kept:.1f} |")
-    subjects = sorted({clip.subject for clip in clips if held_back(clip.subject)})
-    return (
-        "## Data\nMinutes as recorded, before augmentation; 30 frames a second.\n\n"
-        "| source | licence | clips | learned from | held back |\n|---|---|---|---|---|\n"
-        + "\n".join(rows)
-        + f"\n\nSplit by subject. Held back, and what the figures are of: {', '.join(subjects) or 'nobody'}."
-    )
-
-
-def _figures(metrics: Mapping[str, float], baselines: Mapping[str, float]) -> str:
-    if not metrics:
-        return "## Figures\nNone: nobody was held back."
-    head = (
-        "| metric | value |"
-        + (" baseline |" if baselines else "")
-        + "\n|---|---|"
-        + ("---|" if baselines else "")
-    )
+def figures_table(metrics: Mapping[str, float], baselines: Mapping[str, float] | None = None) -> str:
+    """Metrics as a Markdown table, what plain methods reach beside them where it is known."""
+    head, rule = "| metric | value |", "|---|---|"
+    if baselines:
+        head, rule = head + " baseline |", rule + "---|"
     rows = []
     for key, value in metrics.items():
         row = f"| `{key}` | {value:.4g} |"
         if baselines:
             row += f" {baselines[key]:.4g} |" if key in baselines else " |"
         rows.append(row)
-    return "## Figures\nOn who was held back.\n\n" + head + "\n" + "\n".join(rows)
+    return "\n".join((head, rule, *rows))
 
 
-def _credit(share: DataShare) -> str:
-    return CREDITS.get(share.source, f"{share.source}: terms of its licence, {share.licence}.")
+def recordings_section(training: Sequence[MotionTrack], validation: Sequence[MotionTrack]) -> str:
+    """Sources, licences, minutes of each, who was held back, and whom to credit."""
+    shares = data_shares(training, validation)
+    rows = []
+    for s in shares:
+        learned, kept = s.learned_frames / FRAMES_A_MINUTE, s.held_back_frames / FRAMES_A_MINUTE
+        rows.append(
+            f"| {s.source} | {s.licence} | {s.learned_clips} | {learned:.1f} | {s.held_back_clips} | {kept:.1f} |"
+        )
+    subjects = ", ".join(sorted({track.subject or "unnamed" for track in validation}))
+    credits = "\n".join(f"- {CREDITS.get(s.source, f'{s.source}: {s.licence}.')}" for s in shares)
+    return (
+        "## Recordings\nClips and minutes (30 frames a second) after cutting out glitches and what is shorter than a "
+        "window, before augmentation.\n\n"
+        "| source | licence | clips learned from | min | clips held back | min |\n|---|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + f"\n\nHeld back by subject, never by window: {subjects or 'nobody'}. "
+        "No recording is in the weights' file.\n\n" + credits
+    )
+
+
+def run_section(command: str, network: nn.Module, config: FitConfig, result: FitResult) -> str:
+    """Command, sizes and settings of the run that made a file."""
+    millions = sum(p.numel() for p in network.parameters()) / 1e6
+    sizes = getattr(network, "config", None)
+    of_network = _listed(sizes.model_dump()) if isinstance(sizes, StageConfig) else "not recorded"
+    skipped = f", {result.skipped} of them skipped (not finite)" if result.skipped else ""
+    return (
+        f"## How this file was made\n`{command}`\n\n"
+        f"{result.steps:,} steps{skipped}, {result.seconds / 60:.0f} minutes, seed {config.seed}. "
+        f"Fit: {_listed(config.model_dump(exclude=_NOT_OF_THE_RESULT))}. "
+        f"Network: {millions:.2f} million weights, stored as float16 and computed in float32; {of_network}. "
+        "The weights are the running mean over the last steps."
+    )
+
+
+_NOT_OF_THE_RESULT = {
+    "steps", "minutes", "seed", "threads", "device",
+    "validate_every_minutes", "checkpoint_every_minutes", "log_every_steps",
+}  # fmt: skip
+
+
+def _listed(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in fields.items())

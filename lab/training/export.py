@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...stream.network_file import save_network
-from .card import run_section
+from .card import recordings_section, run_section
 from .config import FitConfig
 from .loop import FitResult
-from .recipe import Recipe
+from .recipes import Prepared
 
 
 def export(
-    recipe: Recipe, config: FitConfig, result: FitResult, folder: Path, file: str, command: str
+    prepared: Prepared, config: FitConfig, result: FitResult, folder: Path, file: str, command: str
 ) -> Path:
     """Write FOLDER/<file>.safetensors and .md.
 
+    The card is the recipe's own, then what was learned from, then how the file was made.
+
     Args:
-        recipe: with its network as the fit left it.
+        prepared: the recipe, its network as the fit left it, and its recordings.
         config: of the fit.
         result: what the fit came to.
         folder: of the fit.
@@ -27,7 +29,12 @@ def export(
     Raises:
         ModelError: weights that cannot be stored, or the disk refuses.
     """
+    network = prepared.recipe.network
+    parts = (
+        prepared.recipe.card(result.validation),
+        recordings_section(prepared.training, prepared.validation),
+        run_section(command, network, config, result),
+    )
     path = folder / f"{file}.safetensors"
-    card = recipe.card(result.validation).rstrip("\n") + "\n\n" + run_section(command, config, result)
-    save_network(path, recipe.network, file, card)
+    save_network(path, network, file, "\n\n".join(part.strip("\n") for part in parts) + "\n")
     return path

@@ -17,10 +17,15 @@ from torch import Tensor, nn
 class Recipe(Protocol):
     """A network, its data and its losses. Its own tensors live where the network's parameters are."""
 
-    name: str
-    """What is trained, for messages, e.g. motion-prior."""
-    network: nn.Module
-    """With a `config` record; the loop moves it to the device before the first step."""
+    @property
+    def name(self) -> str:
+        """What is trained, for messages, e.g. motion-prior."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """With a `config` record; the loop moves it to the device before the first step."""
+        ...
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of the step's batch; "total" is minimised, the rest is logged. The network is in training mode."""
