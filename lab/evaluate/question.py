@@ -24,7 +24,7 @@ from .published import Published
 from .score import score_crowd
 from .server_clock import Costs
 from .stages import Clip, run_stages
-from .switches import absent_components, without_energies
+from .switches import absent_components, without_components, without_energies
 
 ObservationKind = Literal["simulated", "rendered", "perfect", "truth"]
 OBSERVATIONS: tuple[ObservationKind, ...] = ("simulated", "rendered", "perfect", "truth")
@@ -59,8 +59,7 @@ class Question:
             ConfigError: a preset, key or value that is not there.
             SwitchError: a component or an energy that is not there.
         """
-        absent_components(self.without)
-        config = load_config(self.preset, self.settings)
+        config = without_components(load_config(self.preset, self.settings), self.without)
         hop_set = any(item.split("=")[0].strip() == "window.hop" for item in self.settings)
         if config.solve.preset == "paper" and not hop_set:
             config = config.model_copy(

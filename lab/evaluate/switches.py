@@ -1,47 +1,66 @@
 """Energy terms and components on and off by name.
 
-A term is taken out by weight 0 in `paper`, and by a noise so wide in `live` that it says nothing (its weights are
-one over a variance). Terms that only `live` has are refused for `paper` by name.
+A component is a part of the method: the motion prior, the lifter. A term is one of its energies: it is taken out by
+weight 0 in `paper`; in `live`, whose weights are one over a variance, by weight 0 or by a noise so wide that it says
+nothing. Terms that only one preset has are refused for the other by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from ...configs.schema import EngineConfig
+from ...kernels.settings import StageConfig
 from .errors import SwitchError
 
 COMPONENTS = ("motion-prior", "lifter", "group", "amc", "stitching")
 """Parts of the method that can be named in `--without`."""
-ABSENT = frozenset(COMPONENTS)
+ABSENT = frozenset({"group", "amc", "stitching"})
 """Those that this build does not have: results are without them, named or not."""
+
+Record = TypeVar("Record", bound=StageConfig)
+Settings = Mapping[str, float | int | bool | None]
+"""Fields below `solve`, dots between levels, and the value that takes something out."""
+
+COMPONENT_SETTINGS: Mapping[str, Settings] = {
+    "motion-prior": {"motion_prior": False, "paper.motion_iterations": 0},
+    "lifter": {"lifter": False},
+}
+"""Name of the component -> what switches it off, in both presets: hidden motion is then bridged by smoothness alone,
+and first bodies are posed templates."""
 
 _WIDE = 1e4
 """A standard deviation (metres, radians, box sizes) that no residual comes near; its inverse square is 1e-8."""
 
-LIVE_TERMS: Mapping[str, Mapping[str, float | None]] = {
-    "reprojection": {"reprojection_sigma": _WIDE},
-    "hvip": {"hvip_sigma_scale": _WIDE},
-    "contact": {"contact_sigma_m": _WIDE},
-    "translation-smoothness": {"translation_acceleration_sigma_m": _WIDE},
-    "pose": {"pose_weight": 0.0},
-    "shape": {"shape_weight": 0.0},
-    "pose-smoothness": {"joint_acceleration_sigma_m": _WIDE, "joint_velocity_sigma_m": None},
-    "track": {"track_sigma_m": _WIDE, "track_hidden_sigma_m": _WIDE},
-    "upright": {"upright_sigma_rad": _WIDE},
+LIVE_TERMS: Mapping[str, Settings] = {
+    "reprojection": {"live.reprojection_sigma": _WIDE},
+    "hvip": {"live.hvip_sigma_scale": _WIDE},
+    "contact": {"live.contact_sigma_m": _WIDE},
+    "translation-smoothness": {"live.translation_acceleration_sigma_m": _WIDE},
+    "pose": {"live.pose_weight": 0.0},
+    "shape": {"live.shape_weight": 0.0},
+    "pose-smoothness": {"live.joint_acceleration_sigma_m": _WIDE, "live.joint_velocity_sigma_m": None},
+    "vae": {"projection.seen_weight": 0.0, "projection.hidden_weight": 0.0},
+    "lifter": {"lifted.pose_weight": 0.0, "lifted.place_weight": 0.0},
+    "track": {"live.track_sigma_m": _WIDE, "live.track_hidden_sigma_m": _WIDE},
+    "upright": {"live.upright_sigma_rad": _WIDE},
 }
-"""Name of the term -> fields of `LiveConfig` that take it out."""
+"""Name of the term -> what takes it out. Without `vae` or `lifter` their networks still say where to start."""
 
-PAPER_TERMS: Mapping[str, str] = {
-    "reprojection": "reprojection",
-    "hvip": "hvip",
-    "contact": "contact",
-    "translation-smoothness": "translation_smoothness",
-    "pose": "pose_prior",
-    "shape": "shape",
-    "pose-smoothness": "pose_smoothness",
+PAPER_TERMS: Mapping[str, Settings] = {
+    "reprojection": {"paper.weights.reprojection": 0.0},
+    "hvip": {"paper.weights.hvip": 0.0},
+    "contact": {"paper.weights.contact": 0.0},
+    "translation-smoothness": {"paper.weights.translation_smoothness": 0.0},
+    "pose": {"paper.weights.pose_prior": 0.0},
+    "shape": {"paper.weights.shape": 0.0},
+    "pose-smoothness": {"paper.weights.pose_smoothness": 0.0},
+    "vae": {"paper.weights.vae": 0.0},
+    "environment": {"paper.weights.contact_height": 0.0, "paper.weights.contact_velocity": 0.0},
+    "connect": {"paper.weights.connect": 0.0},
 }
-"""Name of the term -> field of `EnergyWeights`."""
+"""Name of the term -> what takes it out (eqs 3-6, 8-10, 12-14)."""
 
 
 def energy_names(preset: str) -> tuple[str, ...]:
@@ -55,17 +74,24 @@ def without_energies(config: EngineConfig, names: Iterable[str]) -> EngineConfig
     Raises:
         SwitchError: a name that this preset's solver does not have.
     """
-    solve = config.solve
-    known = energy_names(solve.preset)
+    preset = config.solve.preset
+    known = PAPER_TERMS if preset == "paper" else LIVE_TERMS
     for name in names:
         if name not in known:
-            raise SwitchError(f"no energy {name!r} in preset {solve.preset}; it has {', '.join(known)}")
-        if solve.preset == "paper":
-            weights = solve.paper.weights.model_copy(update={PAPER_TERMS[name]: 0.0})
-            solve = solve.model_copy(update={"paper": solve.paper.model_copy(update={"weights": weights})})
-        else:
-            solve = solve.model_copy(update={"live": solve.live.model_copy(update=dict(LIVE_TERMS[name]))})
-    return config.model_copy(update={"solve": solve})
+            raise SwitchError(f"no energy {name!r} in preset {preset}; it has {', '.join(known)}")
+        config = _with(config, known[name])
+    return config
+
+
+def without_components(config: EngineConfig, names: Iterable[str]) -> EngineConfig:
+    """The configuration with these parts of the method switched off; those that are absent are off anyway.
+
+    Raises:
+        SwitchError: a name that is no component.
+    """
+    for name in _components(names):
+        config = _with(config, COMPONENT_SETTINGS.get(name, {}))
+    return config
 
 
 def absent_components(names: Iterable[str]) -> tuple[str, ...]:
@@ -74,8 +100,28 @@ def absent_components(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         SwitchError: a name that is no component.
     """
+    return tuple(name for name in _components(names) if name in ABSENT)
+
+
+def _components(names: Iterable[str]) -> tuple[str, ...]:
     wanted = set(names)
     unknown = sorted(wanted - set(COMPONENTS))
     if unknown:
         raise SwitchError(f"no component {unknown[0]!r}; the components are {', '.join(COMPONENTS)}")
-    return tuple(name for name in COMPONENTS if name in wanted and name in ABSENT)
+    return tuple(name for name in COMPONENTS if name in wanted)
+
+
+def _with(config: EngineConfig, settings: Settings) -> EngineConfig:
+    solve = config.solve
+    for path, value in settings.items():
+        solve = _set(solve, path.split("."), value)
+    return config.model_copy(update={"solve": solve})
+
+
+def _set(record: Record, path: list[str], value: float | int | bool | None) -> Record:
+    """The record with one field below it changed; a field that is not there is a mistake in the tables above."""
+    name, *rest = path
+    if name not in type(record).model_fields:
+        raise AttributeError(f"{type(record).__name__} has no field {name!r}")
+    new = _set(getattr(record, name), rest, value) if rest else value
+    return record.model_copy(update={name: new})

@@ -75,8 +75,8 @@ class _Oracle:
 def test_truth_costs_nothing_and_its_place_does_not_matter() -> None:
     windows = _windows()
     true = segments_of(windows)
-    for motion in (true, replace(true, root_m=true.root_m + 3.0)):
-        scores = score_answers(_Oracle(motion, windows.contact), windows)
+    for told in (true, replace(true, root_m=true.root_m + 3.0)):
+        scores = score_answers(_Oracle(told, windows.contact), windows)
         for question in QUESTIONS:
             assert np.abs(scores.mpjpe_mm[question.name]).max() < 1e-2, question.name
         assert scores.contact is not None

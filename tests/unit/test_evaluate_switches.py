@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 
@@ -16,22 +19,36 @@ from crowdstream.lab.evaluate.switches import (
     PAPER_TERMS,
     absent_components,
     energy_names,
+    without_components,
     without_energies,
 )
 
 
+def _told(field: str) -> str | None:
+    """What the record says under a field."""
+    source = inspect.getsource(EnergyWeights)
+    found = re.search(rf'^    {field}: float = .*\n    """(.*)"""', source, re.M)
+    return found.group(1) if found else None
+
+
 @pytest.mark.parametrize("name", sorted(PAPER_TERMS))
-def test_paper_loses_one_weight(name: str) -> None:
+def test_paper_loses_these_weights_and_no_other(name: str) -> None:
     weights = without_energies(load_config("paper"), [name]).solve.paper.weights
     fresh = EnergyWeights()
-    changed = [
+    changed = {
         field for field in EnergyWeights.model_fields if getattr(weights, field) != getattr(fresh, field)
-    ]
-    assert changed == [PAPER_TERMS[name]]
-    assert getattr(weights, PAPER_TERMS[name]) == 0.0
+    }
+    assert {f"paper.weights.{field}" for field in changed} == set(PAPER_TERMS[name])
+    assert all(getattr(weights, field) == 0.0 for field in changed)
 
 
-@pytest.mark.parametrize("name", sorted(set(LIVE_TERMS) - {"track"}))
+def test_every_weight_of_paper_can_be_taken_out() -> None:
+    lambdas = {name for name in EnergyWeights.model_fields if "lambda" in (_told(name) or "")}
+    taken = {path.removeprefix("paper.weights.") for paths in PAPER_TERMS.values() for path in paths}
+    assert taken == lambdas
+
+
+@pytest.mark.parametrize("name", sorted(set(LIVE_TERMS) - {"track", "vae", "lifter"}))
 def test_live_term_weighs_nothing_that_counts(name: str) -> None:
     config = without_energies(load_config("live"), [name]).solve.live
     before, after = LiveConfig().weights(), config.weights()
@@ -40,6 +57,18 @@ def test_live_term_weighs_nothing_that_counts(name: str) -> None:
     assert weights, name
     for field in weights:
         assert float(getattr(after, field)) <= 1e-6 * max(float(getattr(before, field)), 1e-2), field
+
+
+@pytest.mark.parametrize(("name", "part"), [("vae", "projection"), ("lifter", "lifted")])
+def test_what_networks_say_weighs_nothing_either(name: str, part: str) -> None:
+    solve = without_energies(load_config("live"), [name]).solve
+    weights = {
+        field: value
+        for field, value in getattr(solve, part).model_dump().items()
+        if field.endswith("_weight")
+    }
+    assert len(weights) == 2 and set(weights.values()) == {0.0}
+    assert solve.live == LiveConfig()
 
 
 def test_the_track_says_nothing_either() -> None:
@@ -60,20 +89,44 @@ def test_unknown_names_are_answered_with_the_known() -> None:
         without_energies(load_config("live"), ["gravity"])
     with pytest.raises(SwitchError, match=r"track.*paper.*reprojection"):
         without_energies(load_config("paper"), ["track"])
-    with pytest.raises(SwitchError, match=r"vae.*motion-prior.*stitching"):
-        absent_components(["vae"])
+    with pytest.raises(SwitchError, match=r"environment.*live.*reprojection"):
+        without_energies(load_config("live"), ["environment"])
+    for asked in (absent_components, lambda names: without_components(load_config("live"), names)):
+        with pytest.raises(SwitchError, match=r"vae.*motion-prior.*stitching"):
+            asked(["vae"])
 
 
 def test_absent_components_are_named_once_in_the_order_of_the_method() -> None:
-    assert absent_components(["amc", "lifter", "amc"]) == ("lifter", "amc")
+    assert absent_components(["amc", "lifter", "group", "amc"]) == ("group", "amc")
     assert absent_components([]) == ()
-    assert absent_components(COMPONENTS) == COMPONENTS
+    assert absent_components(COMPONENTS) == ("group", "amc", "stitching")
+
+
+@pytest.mark.parametrize("preset", ["live", "paper"])
+def test_components_go_and_nothing_else_does(preset: str) -> None:
+    asked = load_config(preset, ["solve.motion_prior=true", "solve.lifter=true"])
+    for name, on in (("motion-prior", "lifter"), ("lifter", "motion_prior")):
+        config = without_components(asked, [name])
+        assert getattr(config.solve, name.replace("-", "_")) is False
+        assert getattr(config.solve, on) is True
+        assert config.model_copy(update={"solve": asked.solve}) == asked
+    both = without_components(asked, ["lifter", "motion-prior"]).solve
+    assert (both.lifter, both.motion_prior, both.paper.motion_iterations) == (False, False, 0)
+    assert without_components(asked, ["amc", "group", "stitching"]) == asked
+    assert without_components(asked, ["lifter"]).solve.paper == asked.solve.paper
+
+
+def test_a_question_without_something_is_asked_without_it() -> None:
+    settings = ("solve.motion_prior=true", "solve.lifter=true")
+    config = Question("live", settings, without=("motion-prior",), without_energy=("lifter",)).config()
+    assert config.solve.motion_prior is False and config.solve.lifter is True
+    assert config.solve.lifted.pose_weight == 0.0
 
 
 def test_names_follow_the_preset() -> None:
     assert "track" in energy_names("live")
     assert "track" not in energy_names("paper")
-    assert set(energy_names("paper")) < set(energy_names("live"))
+    assert set(energy_names("paper")) - set(energy_names("live")) == {"environment", "connect"}
 
 
 def test_paper_windows_stand_side_by_side_unless_asked() -> None:

@@ -21,10 +21,11 @@ _QUESTIONS = (
 )
 """Words, and the keys of the prior, of the linear model and of the plainest answer."""
 _LIFTER = (
-    ("pa_mpjpe_mm", "pa_mpjpe_p90_mm", 1),
-    ("mpjpe_mm", "mpjpe_p90_mm", 1),
-    ("root_m", "root_p90_m", 3),
+    ("pa_mpjpe_mm", "pa_mpjpe_p90_mm", 0),
+    ("mpjpe_mm", "mpjpe_p90_mm", 0),
+    ("root_m", "root_p90_m", 2),
 )
+"""Key, key of its 90th percentile, digits."""
 
 
 def print_prior(results: Numbers, console: Console) -> None:
@@ -37,16 +38,16 @@ def print_prior(results: Numbers, console: Console) -> None:
 
 def print_lifter(results: Numbers, console: Console) -> None:
     """The lifter beside one average pose, for all and by category."""
-    table = _plain("lifter / one average pose, upright")
+    table = _plain("lifter/one average pose, upright")
     table.add_column("", no_wrap=True)
-    for heading in ("count", "PA-MPJPE, mm", "p90", "MPJPE, mm", "p90", "root, m", "p90"):
+    for heading in ("count", "PA, mm", "p90", "MPJPE, mm", "p90", "root, m", "p90"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, part in {"all": results, **results["by_category"]}.items():
         cells = []
         for key, p90, digits in _LIFTER:
             lifter = part["lifter"]
             cells.append(
-                f"{cell(lifter[key], 1.0, digits)} / {cell(lifter[f'mean_pose_{key}'], 1.0, digits)}"
+                f"{cell(lifter[key], 1.0, digits)}/{cell(lifter[f'mean_pose_{key}'], 1.0, digits)}"
             )
             cells.append(cell(lifter[p90], 1.0, digits))
         table.add_row(name, str(part["windows"]), *cells)
