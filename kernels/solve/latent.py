@@ -106,7 +106,7 @@ def start_segments(
     state = hold_velocity(motion_state(turned, path, prior.rest_joints_m), seen)
     z, _ = prior.encode(state, seen)
     start = betas[:, None].repeat(1, count, 1)
-    return Segments(prior, pose_prior, body, frame, t), z.unflatten(0, (people, count)), start
+    return Segments(prior, pose_prior, body, frame, t), z.reshape(people, count, -1), start
 
 
 def size_of(
@@ -120,7 +120,8 @@ def _leg(rest_joints_m: Float[Tensor, "*batch J 3"]) -> Float[Tensor, "*batch"]:
     """Thigh and shin, mean of both sides, metres."""
     parents = [int(PARENTS[joint]) for joint in LEG_JOINTS]
     offsets = rest_joints_m[..., list(LEG_JOINTS), :] - rest_joints_m[..., parents, :]
-    return 0.5 * offsets.norm(dim=-1).sum(-1)
+    lengths: Tensor = torch.linalg.vector_norm(offsets, dim=-1)
+    return 0.5 * lengths.sum(-1)
 
 
 def _ground_height(

@@ -118,8 +118,8 @@ class MotionObjective:
 def segments_of(per_slot: Bool[Tensor, "N T"], segment_slots: int) -> Bool[Tensor, "N S L"]:
     """Slots cut into segments; False fills the last one up."""
     missing = -per_slot.shape[1] % segment_slots
-    padded = torch.nn.functional.pad(per_slot, (0, missing))
-    return padded.unflatten(1, (-1, segment_slots))
+    padded = torch.cat([per_slot, per_slot.new_zeros(len(per_slot), missing)], 1)
+    return padded.reshape(len(per_slot), -1, segment_slots)
 
 
 def _pair(
