@@ -1,4 +1,4 @@
-"""Gradients of the motion stage against finite differences, in float64: each energy alone, then all through the decoder."""
+"""Gradients of the motion stage against finite differences, in float64: each energy, then all through the decoder."""
 
 from __future__ import annotations
 

@@ -140,9 +140,8 @@ def test_what_moved_while_hidden_is_told_by_the_prior() -> None:
     truth = case.truth
     pose = truth.pose_rotvec.astype(np.float32)
     pose[:, 10:20, 1:20] += 0.7
-    start = WarmStart(
-        problem.present, pose, truth.transl_m.astype(np.float32), truth.betas.astype(np.float32), np.zeros(1, np.float32)
-    )  # fmt: skip
+    f = np.float32
+    start = WarmStart(problem.present, pose, truth.transl_m.astype(f), truth.betas.astype(f), np.zeros(1, f))
     one = PaperConfig(root_iterations=0, smpl_iterations=0, motion_iterations=1, learning_rate=1e-6)
     got = solve_paper(problem, start, BODY, PRIOR, one, motion_prior=MOTION)
     np.testing.assert_allclose(got.pose_rotvec[:, :, 1:22], truth.pose_rotvec[:, :, 1:22], atol=5e-3)
