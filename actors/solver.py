@@ -16,8 +16,7 @@ from ..kernels.fused.gauss_newton import solve_person
 from ..kernels.ground import Ground
 from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem, WindowSolution
 from ..stream.body_files import load_body
-from ..stream.prior_files import load_pose_prior
-from ..stream.reconstruct import ReconstructConfig, Reconstructor
+from ..stream.reconstruct import ReconstructConfig, Reconstructor, make_reconstructor
 from .plan import EnginePlan
 from .stopwatch import Stopwatch
 
@@ -45,9 +44,9 @@ class SolverWorker:
         self.watch = Stopwatch()
 
     def start(self) -> None:
-        """Load body and prior, and compile what is compiled: the first window shall not wait for it."""
+        """Load body and priors, and compile what is compiled: the first window shall not wait for it."""
         body = load_body(self._plan.body)
-        self._stage = Reconstructor(self._plan.config.solve, body, load_pose_prior())
+        self._stage = make_reconstructor(self._plan.config.solve, body)
         if self._plan.config.solve.preset == "live":
             compile_in_another_process()
             _exercise(self._stage)
@@ -91,7 +90,8 @@ def compile_in_another_process() -> None:
 
 def compile_kernels() -> None:
     """Compile everything a live solve runs, into the cache."""
-    reconstructor = Reconstructor(ReconstructConfig(), load_body(), load_pose_prior())
+    config = ReconstructConfig(motion_prior=False, lifter=False)  # networks are not compiled
+    reconstructor = make_reconstructor(config, load_body())
     _exercise(reconstructor)
     reconstructor.close()
 

@@ -5,6 +5,14 @@ window they were in, and turns them into the warm start of the next one: known s
 get a first guess (`kernels.solve.initialise`), betas rest on all that was seen so far. People not in a window
 for `forget_windows` are dropped, so memory is bounded by the people in view.
 
+In preset `live` the lifter gives the first bodies and has a say in the solve, and the motion prior tells what is
+hidden:
+
+    lifter -> Gauss-Newton steps -> projection through the motion prior -> Gauss-Newton steps towards it
+
+Without the lifter the first guess comes from posed templates (`kernels.solve.initialise`); without the motion prior
+what is hidden is bridged by smoothness and the pose prior alone.
+
 Not thread-safe: one reconstructor solves one site's windows in order. The presets share this face; `paper` is the
 yardstick and starts every window from the same first guess.
 """
@@ -21,20 +29,27 @@ from jaxtyping import Float
 from pydantic import Field
 
 from ..kernels.body.data import BodyData
+from ..kernels.lifter.lifter import Lifter
 from ..kernels.priors.gaussian_pose import GaussianPosePrior
+from ..kernels.priors.motion_prior import MotionPrior
 from ..kernels.settings import StageConfig
 from ..kernels.solve.finish import FinishConfig, finish
 from ..kernels.solve.gauss_newton import (
     Bodies,
     LiveConfig,
+    LiveResult,
+    Targets,
     fused_body,
     fused_prior,
     fused_views,
     solve_live,
 )
 from ..kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
+from ..kernels.solve.lifted import LiftedConfig, lift_people, lifted_start, lifter_target
+from ..kernels.solve.prior_target import ProjectionConfig, fill_hidden, prior_target, project_bodies
 from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
 from ..kernels.solve.rmsprop import PaperConfig, solve_paper
+from .prior_files import load_lifter, load_motion_prior, load_pose_prior
 
 Array = np.ndarray
 
@@ -45,7 +60,11 @@ class ReconstructConfig(StageConfig):
     preset: Literal["live", "paper"] = "live"
     """`live`: Gauss-Newton, warm started. `paper`: the printed optimisation, from scratch each window."""
     warm_start: bool = True
-    """Carry bodies from window to window (`live` only)."""
+    """Carry bodies from window to window; `paper` starts from scratch and only joins its motion to them (eq. 14)."""
+    motion_prior: bool = False
+    """Use the motion prior."""
+    lifter: bool = False
+    """Use the lifter: for the first bodies, in `live` also as a term."""
     forget_windows: int = Field(default=2, ge=1)
     """People not seen for this many windows are forgotten."""
     betas_weight_max: float = Field(default=640.0, gt=0)
@@ -55,7 +74,11 @@ class ReconstructConfig(StageConfig):
     paper: PaperConfig = PaperConfig()
     """The yardstick."""
     first_guess: FirstGuessConfig = FirstGuessConfig()
-    """First bodies."""
+    """First bodies without the lifter."""
+    lifted: LiftedConfig = LiftedConfig()
+    """How far the lifter is believed."""
+    projection: ProjectionConfig = ProjectionConfig()
+    """How the motion prior is asked and believed (`live`)."""
     finish: FinishConfig = FinishConfig()
     """Provenance and confidence."""
 
@@ -84,9 +107,24 @@ class PersonState:
 class Reconstructor:
     """Solves windows in order."""
 
-    def __init__(self, config: ReconstructConfig, body: BodyData, prior: GaussianPosePrior) -> None:
+    def __init__(
+        self,
+        config: ReconstructConfig,
+        body: BodyData,
+        prior: GaussianPosePrior,
+        motion_prior: MotionPrior | None = None,
+        lifter: Lifter | None = None,
+    ) -> None:
+        """
+        Args:
+            config: settings; a network that is switched off there is not used.
+            body, prior: what is solved for, and what poses are likely.
+            motion_prior, lifter: None to do without.
+        """
         self.config = config
         self._body, self._prior = body, prior
+        self._motion_prior = motion_prior if config.motion_prior else None
+        self._lifter = lifter if config.lifter else None
         self._fused_body, self._fused_prior = fused_body(body), fused_prior(prior)
         self._templates = make_templates(body, prior, config.first_guess)
         self._people: dict[int, PersonState] = {}
@@ -99,7 +137,7 @@ class Reconstructor:
                 problem = replace(problem, warm=self._warm_start(problem))
             solution = self._solve_live(problem)
         else:
-            solution = self._solve_paper(replace(problem, warm=None))
+            solution = self._solve_paper(problem)
         self._remember(problem, solution)
         return solution
 
@@ -122,18 +160,53 @@ class Reconstructor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(config.live.threads, thread_name_prefix="solve")
         views = fused_views(problem, config.live)
-        start = initialise(problem, views, self._templates, config.first_guess, self._pool)
-        result = solve_live(
-            problem, start, self._fused_body, self._fused_prior, config.live, self._pool, views
-        )
+        if self._lifter is None:
+            start = initialise(problem, views, self._templates, config.first_guess, self._pool)
+            targets = Targets()
+        else:
+            lifted = lift_people(problem, self._lifter, self._pool)
+            start = lifted_start(problem, lifted, config.lifted)
+            targets = Targets(lifter=lifter_target(lifted, config.lifted))
+
+        def steps(start: Bodies, targets: Targets, outer: int | None = None) -> LiveResult:
+            return solve_live(
+                problem,
+                start,
+                self._fused_body,
+                self._fused_prior,
+                config.live,
+                self._pool,
+                views,
+                targets,
+                outer,
+            )
+
+        result = steps(start, targets)
+        if self._motion_prior is not None:
+            told = project_bodies(
+                problem, result.bodies, self._motion_prior, self._body, config.projection, self._pool
+            )
+            targets = replace(targets, motion_prior=prior_target(told, config.projection))
+            result = steps(fill_hidden(result.bodies, told), targets, config.projection.outer)
         status = np.where(result.converged == 1, SolveStatus.CONVERGED, SolveStatus.BUDGET)
         return finish(problem, result.bodies, status, self._body, config.finish)
 
     def _solve_paper(self, problem: WindowProblem) -> WindowSolution:
         config = self.config
-        start = initialise(problem, fused_views(problem, config.live), self._templates, config.first_guess)
+        cold = replace(problem, warm=None)
+        if self._lifter is None:
+            start = initialise(cold, fused_views(cold, config.live), self._templates, config.first_guess)
+        else:
+            start = lifted_start(cold, lift_people(cold, self._lifter), config.lifted)
+        if problem.warm is None and config.warm_start:  # for the seam of eq. 14 alone
+            problem = replace(problem, warm=self._warm_start(problem))
         found = solve_paper(
-            problem, start.as_warm_start(problem.present), self._body, self._prior, config.paper
+            problem,
+            start.as_warm_start(problem.present),
+            self._body,
+            self._prior,
+            config.paper,
+            motion_prior=self._motion_prior,
         )
         bodies = Bodies(found.pose_rotvec, found.transl_m, found.betas_of_people(problem))
         status = np.full(problem.num_people, SolveStatus.BUDGET)
@@ -185,3 +258,18 @@ class Reconstructor:
                 betas_weight=min(weight, self.config.betas_weight_max),
             )
         self._people = people
+
+
+def make_reconstructor(config: ReconstructConfig, body: BodyData) -> Reconstructor:
+    """A reconstructor with the networks that ship and that its settings ask for.
+
+    Raises:
+        ModelError: a shipped file is missing or damaged.
+    """
+    return Reconstructor(
+        config,
+        body,
+        load_pose_prior(),
+        load_motion_prior() if config.motion_prior else None,
+        load_lifter() if config.lifter else None,
+    )

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..errors import ShapeError
 from ..fused.arrays import NUM_JOINTS, NUM_ROT, NUM_ROWS
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
 
@@ -34,18 +33,6 @@ class Target:
     """smplx's translation, metres."""
     transl_weight: Float[Array, "N T 3"]
     """Inverse variance along each world axis, m^-2; 0: nothing is said."""
-
-    def __post_init__(self) -> None:
-        n, t = self.transl_m.shape[:2]
-        want = {
-            "pose_rotvec": (n, t, NUM_JOINTS, 3),
-            "pose_weight": (n, t, NUM_JOINTS),
-            "transl_weight": (n, t, 3),
-        }
-        for name, shape in want.items():
-            got = getattr(self, name).shape
-            if got != shape:
-                raise ShapeError(f"Target.{name}: got {got}, expected {shape} (N={n}, T={t})")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from ...kernels.body.data import BodyData
 from ...kernels.solve.problem import MODEL_RATE_HZ, SolveStatus, WindowProblem, WindowSolution
 from ...stream.body_files import load_body
 from ...stream.calibration_file import Calibration
-from ...stream.prior_files import load_pose_prior
-from ...stream.reconstruct import Reconstructor
+from ...stream.reconstruct import make_reconstructor
 from ...stream.records import Observation
 from ...stream.site import SiteOutput, SiteStage
 from .published import LiveVersion, Published, WindowVersion
@@ -75,9 +74,8 @@ class _Runner:
         self._site = SiteStage(
             clip.camera, clip.size_px, config.track, config.calibrate, config.window, clip.calibration
         )
-        self._prior = load_pose_prior()
         self._config, self._body = config.solve, body
-        self._solver = Reconstructor(config.solve, body, self._prior)
+        self._solver = make_reconstructor(config.solve, body)
         live = config.solve.preset == "live"
         self._meters = {
             "tracking": StageMeter(1, costs),
@@ -132,7 +130,7 @@ class _Runner:
         if self._warm:
             return
         self._warm = True
-        throwaway = Reconstructor(self._config, self._body, self._prior)
+        throwaway = make_reconstructor(self._config, self._body)
         throwaway.solve(problem)
         throwaway.solve(problem)
         throwaway.close()
