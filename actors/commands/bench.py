@@ -62,18 +62,36 @@ def suite(
     paper: Annotated[
         float | None, typer.Option(min=1.0, help="Also both presets on the first so many seconds (slow).")
     ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also rows without learned priors: without-motion-prior, without-lifter, without-both, or all."
+        ),
+    ] = None,
     docs: Annotated[Path | None, typer.Option(help="Page to write the suite's section into.")] = None,
     json: JsonOption = False,
     gate: GateOption = False,
     update: UpdateOption = False,
 ) -> None:
     """The standing suite of virtual crowds: accuracy, identity and streaming of the engine as it is."""
-    from ...lab.bench.suite import SuiteCase, run_smoke, run_suite, suite_metrics
+    from ...lab.bench.suite import (
+        FULL,
+        ROWS,
+        SuiteCase,
+        row_metrics,
+        run_rows,
+        run_smoke,
+        run_suite,
+        suite_metrics,
+    )
     from ...lab.bench.suite_page import section, write_section
     from ...lab.evaluate.question import Question
     from ..solver import compile_in_another_process
     from .targets import check_target
 
+    names = [FULL, *(ROWS if "all" in (rows or ()) else rows or ())]
+    if unknown := sorted(set(names) - set(ROWS)):
+        raise typer.BadParameter(f"no row {unknown[0]!r}; expected {', '.join(ROWS)} or all")
     if docs is not None:
         check_target(docs, "--docs")
     compile_in_another_process()
@@ -82,18 +100,20 @@ def suite(
         short: list[SuiteCase] = []
         shorter: list[SuiteCase] = []
         if smoke:
-            cases = run_smoke(folder)
+            found = run_rows(lambda question: run_smoke(folder, question), names)
         else:
             mocap = _mocap(data)
-            cases = run_suite(folder, mocap, progress=note.print)
+            found = run_rows(lambda question: run_suite(folder, mocap, question, progress=note.print), names)
             if paper is not None:
                 short = run_suite(folder, mocap, Question("paper", seconds=paper), progress=note.print)
                 shorter = run_suite(folder, mocap, Question("live", seconds=paper), progress=note.print)
     if docs is not None:
         cpu = machine()
-        write_section(docs, section(cases, f"{cpu['cores']} cores, {cpu['cpu']}", short, shorter))
+        where = f"{cpu['cores']} cores, {cpu['cpu']}"
+        write_section(docs, section(found[FULL], where, short, shorter, found))
         note.print(f"written: {docs}")
-    _finish(suite_metrics(cases, "smoke" if smoke else "suite"), json, gate, update)
+    prefix = "smoke" if smoke else "suite"
+    _finish([*suite_metrics(found[FULL], prefix), *row_metrics(found, prefix)], json, gate, update)
 
 
 @app.command("all")

@@ -6,6 +6,8 @@ but times repeats to rounding. A crowd is kept under a name that follows from al
 recordings and the code that makes it.
 
 Means over the cases are held against the baseline, and of each case the few figures that would show what broke.
+
+Rows show what the learned priors are worth: the same cameras and sightings once more without one of them, or both.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,15 @@ SMOKE = (
     CrowdConfig.model_validate({"scene": "plaza", "people": 8, "seconds": 4.0, "seed": 7, "warm_up_s": 5.0}),
 )
 """One tiny crowd of drawn motion, seen from above."""
+
+FULL = "full"
+ROWS: Mapping[str, tuple[str, ...]] = {
+    FULL: (),
+    "without-motion-prior": ("motion-prior",),
+    "without-lifter": ("lifter",),
+    "without-both": ("motion-prior", "lifter"),
+}
+"""Name of a row -> components it does without."""
 
 Progress = Callable[[str], None]
 Report = Mapping[str, Any]
@@ -165,6 +176,41 @@ def run_suite(
 def run_smoke(cache: Path, question: Question | None = None) -> list[SuiteCase]:
     """The tiny crowd alone."""
     return run_suite(cache, None, question, SMOKE, ("high",))
+
+
+def run_rows(
+    run: Callable[[Question], list[SuiteCase]], names: Sequence[str], question: Question | None = None
+) -> dict[str, list[SuiteCase]]:
+    """The suite once for each row, in the order of `ROWS`.
+
+    Args:
+        run: evaluates all cameras, e.g. `run_suite` with its cache and recordings.
+        names: of `ROWS`.
+        question: of the full row; what it does without, all rows do.
+
+    Raises:
+        CrowdstreamError: a name that is no row.
+    """
+    unknown = sorted(set(names) - set(ROWS))
+    if unknown:
+        raise CrowdstreamError(f"no row {unknown[0]!r} in the suite; it has {', '.join(ROWS)}")
+    asked = question or Question()
+    return {
+        name: run(replace(asked, without=tuple(dict.fromkeys((*asked.without, *parts)))))
+        for name, parts in ROWS.items()
+        if name in names
+    }
+
+
+def row_metrics(rows: Mapping[str, Sequence[SuiteCase]], prefix: str = "suite") -> list[Metric]:
+    """Means of the rows that do without something; reported, never gated."""
+    return [
+        Metric(f"{prefix}.{name}.{f.name}", mean, f.unit, NEITHER)
+        for name, cases in rows.items()
+        if name != FULL
+        for f in FIGURES
+        if f.path[0] in ("author", "corrected", "occluded") and (mean := mean_of(cases, f)) is not None
+    ]
 
 
 def suite_metrics(cases: Sequence[SuiteCase], prefix: str = "suite") -> list[Metric]:

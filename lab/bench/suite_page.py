@@ -19,6 +19,14 @@ _AUTHOR = (("pa_ppds", "PA-PPDS", 100.0), ("pcod", "PCOD", 100.0), ("mpjpe_mm", 
            ("accel", "ACCEL", 1.0), ("ppds", "PPDS", 100.0))  # fmt: skip
 _IDENTITY = (("identity.idf1", "IDF1"), ("identity.mota", "MOTA"), ("identity.hota", "HOTA"),
              ("identity.ground.idf1", "IDF1 ground"), ("identity.ground.hota", "HOTA ground"))  # fmt: skip
+_ROWS = (("author.pa_ppds", "PA-PPDS", 100.0), ("author.mpjpe_mm", "MPJPE", 1.0),
+         ("author.pa_mpjpe_mm", "PA-MPJPE", 1.0), ("author.accel", "ACCEL", 1.0),
+         ("occluded.author.mpjpe_mm", "MPJPE occ", 1.0), ("occluded.author.pa_mpjpe_mm", "PA occ", 1.0),
+         ("corrected.mpjpe_mm", "corrected MPJPE", 1.0),
+         ("occluded.corrected.mpjpe_mm", "corrected MPJPE occ", 1.0))  # fmt: skip
+_PAPER_ROWS = (("DyCrowd without AMC", "DyCrowd, with the motion prior"),
+               ("DyCrowd without C.G.M. (per-person fit)", "DyCrowd, per-person fit"))  # fmt: skip
+"""Rows of the paper like ours: its C.G.M. is the motion prior, and nothing of ours has its AMC."""
 _SOLVE_SPEED = "speed.solve_person_frames_per_s"
 
 
@@ -47,6 +55,7 @@ def section(
     machine: str,
     paper_cases: Sequence[SuiteCase] = (),
     live_cut: Sequence[SuiteCase] = (),
+    rows: Mapping[str, Sequence[SuiteCase]] | None = None,
 ) -> str:
     """Markdown of the whole suite.
 
@@ -54,6 +63,7 @@ def section(
         machine: what it ran on, a few words.
         paper_cases: the same cameras solved by preset `paper`, over a shorter cut.
         live_cut: and by `live` over that cut.
+        rows: of `run_rows`; one alone shows nothing and is left out.
     """
     parts = [
         _head(cases, machine),
@@ -63,6 +73,8 @@ def section(
         _identity(cases),
         _streaming(cases),
     ]
+    if rows is not None and len(rows) > 1:
+        parts.append(_rows(rows))
     if paper_cases and live_cut:
         parts.append(_presets(paper_cases, live_cut))
     return "\n\n".join(parts)
@@ -164,6 +176,28 @@ def _streaming(cases: Sequence[SuiteCase]) -> str:
     )
     head = ["newest version after", "known %", "with body %", "ground mm", "MPJPE mm"]
     return _table(head, rows) + "\n\n" + told
+
+
+def _rows(rows: Mapping[str, Sequence[SuiteCase]]) -> str:
+    """What each component is worth, for everybody and for those who are occluded."""
+    head = ["what the learned priors are worth", *(heading for _, heading, _ in _ROWS), "pf/s"]
+    lines = []
+    for name, cases in rows.items():
+        mean = means_of(cases)
+        cells = [cell(mean(key), by) for key, _, by in _ROWS]
+        lines.append([name.replace("-", " "), *cells, cell(mean(_SOLVE_SPEED), 1.0, 0)])
+    known = {f"author.{key}" for key in ("pa_ppds", "mpjpe_mm", "pa_mpjpe_mm", "accel")}
+    for name, hidden in _PAPER_ROWS:
+        of_all = {f"author.{key}": value for key, value in PAPER_ROWS[name].items()}
+        of_hidden = {f"occluded.author.{key}": value for key, value in PAPER_OCCLUDED[hidden].items()}
+        both = {key: value for key, value in of_all.items() if key in known} | of_hidden
+        lines.append([f"paper: {name}", *(cell(both.get(key), by) for key, _, by in _ROWS), "-"])
+    words = (
+        "Means over the cameras, author profile; occ: occluded people; corrected: joints of everybody found, and of\n"
+        "the occluded, relative to the pelvis. Without motion prior: what is hidden is bridged by smoothness alone;\n"
+        "without lifter: first bodies are posed templates."
+    )
+    return _table(head, lines) + "\n\n" + words
 
 
 def _presets(paper: Sequence[SuiteCase], live: Sequence[SuiteCase]) -> str:

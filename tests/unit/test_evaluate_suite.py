@@ -9,8 +9,18 @@ import pytest
 
 from crowdstream.kernels.errors import CrowdstreamError
 from crowdstream.lab.bench.metric import Direction
-from crowdstream.lab.bench.suite import FIGURES, SMOKE, SUITE, SuiteCase, suite_metrics
+from crowdstream.lab.bench.suite import (
+    FIGURES,
+    ROWS,
+    SMOKE,
+    SUITE,
+    SuiteCase,
+    row_metrics,
+    run_rows,
+    suite_metrics,
+)
 from crowdstream.lab.bench.suite_page import BEGIN, END, section, write_section
+from crowdstream.lab.evaluate.question import Question
 
 COUNTS = (
     "person_frames",
@@ -92,3 +102,39 @@ def test_section_is_added_where_there_are_no_marks(tmp_path: Path) -> None:
 def test_both_presets_stand_in_one_table() -> None:
     text = section(CASES, "2 cores", paper_cases=CASES, live_cut=CASES)
     assert "preset `paper`" in text and "first 2 s" in text
+
+
+def test_rows_are_asked_in_their_order_and_leave_out_what_they_say() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def run(question: Question) -> list[SuiteCase]:
+        asked.append(question.without)
+        return CASES
+
+    assert list(run_rows(run, ["without-both", "full"])) == ["full", "without-both"]
+    assert asked == [(), ("motion-prior", "lifter")]
+    assert set(run_rows(run, list(ROWS), Question(without=("lifter", "amc")))) == set(ROWS)
+    assert asked[2:] == [
+        ("lifter", "amc"),
+        ("lifter", "amc", "motion-prior"),
+        ("lifter", "amc"),
+        ("lifter", "amc", "motion-prior"),
+    ]
+    with pytest.raises(CrowdstreamError, match=r"gravity.*without-lifter"):
+        run_rows(run, ["gravity"])
+
+
+def test_rows_stand_in_one_table_beside_the_papers_and_are_never_gated() -> None:
+    worse = [SuiteCase("plaza_high", _report(0.9)), SuiteCase("plaza_low", _report(0.9))]
+    rows = {"full": CASES, "without-motion-prior": worse}
+    lines = section(CASES, "2 cores", rows=rows).splitlines()
+    ours = next(line for line in lines if line.startswith("| full |"))
+    without = next(line for line in lines if line.startswith("| without motion prior |"))
+    assert ours.count("0.6") == 7 and without.count("0.9") == 7  # seven lengths, one share
+    assert any(line.startswith("| paper: DyCrowd without C.G.M.") and "60.2" in line for line in lines)
+    assert "learned priors are worth" not in section(CASES, "2 cores", rows={"full": CASES})
+
+    metrics = {m.key: m for m in row_metrics(rows)}
+    assert metrics["suite.without-motion-prior.author.mpjpe_mm"].value == pytest.approx(0.9)
+    assert all(m.direction is Direction.NEITHER and "full" not in m.key for m in metrics.values())
+    assert not set(metrics) & {m.key for m in suite_metrics(CASES)}
