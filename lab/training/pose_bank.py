@@ -1,10 +1,11 @@
 """Poses to learn a pose prior from: frames of recordings, balanced by category, mirrored, recombined and jittered.
 
-    a frame's weight = a share of its category (half crowd shares, a quarter recorded time, a quarter all alike)
-                       over the frames of the category
+    drawn by    half crowd shares, a quarter recorded time, a quarter all categories alike
+    counted by  crowd shares over what it is drawn by
 
-Crowds walk and stand, but a prior that meets a fall or a squat must know those too. A recombined body takes its legs, or an
-arm, from another frame: the recordings hold few people who carry, point or phone while they walk.
+Crowds walk and stand, and a prior should say so: its latent's normal distribution is that of the crowd (the second
+line). But it must be able to say a fall or a squat too, so those are drawn more often than they are met (the first).
+A recombined body takes its legs, or an arm, from another frame: few of the recorded carry or point while they walk.
 """
 
 from __future__ import annotations
@@ -67,21 +68,25 @@ class PoseBank:
         """(F, 126) as recorded."""
         self.category = np.concatenate([[t.category] * len(t.quats[::stride]) for t in tracks])
         """(F,) of each frame."""
-        self.weight = frame_weights(self.category)
-        """(F,) chance of each frame."""
-        self._steps = np.cumsum(self.weight)
+        self.weight, self.crowd_weight = frame_weights(self.category)
+        """(F,) chance of each frame: to be drawn, and to be met in a crowd."""
+        self._steps, self._crowd_steps = np.cumsum(self.weight), np.cumsum(self.crowd_weight)
 
     def __len__(self) -> int:
         return len(self.sixd)
 
-    def rows(self, count: int, random: np.random.Generator) -> Int[np.ndarray, "count"]:
-        """Frames drawn by weight."""
-        return np.minimum(np.searchsorted(self._steps, random.random(count)), len(self) - 1)
+    def rows(self, count: int, random: np.random.Generator, crowd: bool = False) -> Int[np.ndarray, "count"]:
+        """Frames drawn by weight; `crowd` for what is met instead of what is learned from."""
+        steps = self._crowd_steps if crowd else self._steps
+        return np.minimum(np.searchsorted(steps, random.random(count)), len(self) - 1)
 
-    def draw(self, count: int, random: np.random.Generator) -> Float[Tensor, "count 21 3 3"]:
-        """Augmented poses: local rotations of joints 1..21."""
+    def draw(
+        self, count: int, random: np.random.Generator
+    ) -> tuple[Float[Tensor, "count 21 3 3"], Float[Tensor, "count"]]:
+        """Augmented poses (local rotations of joints 1..21), and how much each counts in the crowd, 1 on average."""
         c = self.config
-        joints = self.sixd[self.rows(count, random)].reshape(count, BODY_JOINTS, 6)
+        rows = self.rows(count, random)
+        joints = self.sixd[rows].reshape(count, BODY_JOINTS, 6)
         mixed = int(c.recombined * count)
         if mixed:
             other = self.sixd[self.rows(mixed, random)].reshape(mixed, BODY_JOINTS, 6)
@@ -93,15 +98,17 @@ class PoseBank:
         # most poses hardly, some a good deal
         spread = c.jitter_rad * random.random((count, 1, 1)) * random.random((count, 1, 1))
         off = spread * random.standard_normal((count, BODY_JOINTS, 3))
-        return rotmats @ rotvec_to_rotmat(torch.from_numpy(off.astype(np.float32)))
+        counts = torch.from_numpy((self.crowd_weight[rows] / self.weight[rows]).astype(np.float32))
+        return rotmats @ rotvec_to_rotmat(torch.from_numpy(off.astype(np.float32))), counts
 
 
-def frame_weights(category: np.ndarray) -> Float[np.ndarray, "F"]:
-    """Chance of every frame, from the category of each; they sum to one."""
+def frame_weights(category: np.ndarray) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
+    """Chances of every frame to be drawn and to be met, from the category of each; both sum to one."""
     names, place, frames = np.unique(category, return_inverse=True, return_counts=True)
     share = np.array([CATEGORY_SHARES.get(str(name), LEAST_SHARE) for name in names])
-    chance = 0.5 * share / share.sum() + 0.25 * frames / frames.sum() + 0.25 / len(names)
-    return np.asarray((chance / frames)[place])
+    crowd = share / share.sum()
+    drawn = 0.5 * crowd + 0.25 * frames / frames.sum() + 0.25 / len(names)
+    return (drawn / frames)[place], (crowd / frames)[place]
 
 
 def _limb_masks() -> Tensor:

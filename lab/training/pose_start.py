@@ -1,10 +1,11 @@
 """Where the pose prior's training starts: its linear skip as a principal component analysis in metres.
 
-    M = E [J^T J] + floor^2 I = L L^T,    J = d joints / d r  at the poses of the recordings
+    M = E [J^T J] + floor^2 I = L L^T,    J = d joints / d r  at poses of the crowd
     L^T (r - mean) = U S w,    C = L^-T U S,    E = S^-1 U^T L^T,    z = E (r - mean)
 
 r is the 6D form of joints 1..21. M is how far the 22 joints move, in all directions of r at once: the components spend
-themselves on what is seen, not on the twist of a wrist. z has unit variance in every direction.
+themselves on what is seen, not on the twist of a wrist. z has unit variance in every direction over the
+people one meets (`PoseBank.crowd_weight`).
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def _both_sides(matrix: Float[Tensor, "126 126"]) -> Float[Tensor, "126 126"]:
 def linear_start(network: PoseVAE, bank: PoseBank, seed: int = 0) -> None:
     """Set mean, scale and linear skips of a fresh network."""
     random = np.random.default_rng([seed, 1])
-    rows = bank.rows(POSES_OF_LEVER, random)
+    rows = bank.rows(POSES_OF_LEVER, random, crowd=True)
     metric = lever_metric(bank.sixd[rows]) + LEVER_FLOOR_M**2 * torch.eye(SIXD_DIM, dtype=torch.float64)
     lower = torch.linalg.cholesky(metric)
-    weight = torch.from_numpy(bank.weight)[:, None]
+    weight = torch.from_numpy(bank.crowd_weight)[:, None]
     plain = bank.sixd.double()
     mean = (weight * plain).sum(0)
     mean = (mean + mirror_6d(mean)) / 2
