@@ -10,7 +10,7 @@ five more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -85,6 +85,11 @@ class Lesson:
 
     def __len__(self) -> int:
         return len(self.betas)
+
+    def on(self, device: torch.device) -> Lesson:
+        """The same with all that a loss looks at on a device; frames and cameras stay."""
+        names = ("features", "rotmats", "joints_m", "betas", "rest_m", "present", "seen")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def make_lesson(

@@ -81,7 +81,7 @@ def local_joints(
     rotmats: Float[Tensor, "B T 22 3 3"], rest_m: Float[Tensor, "B 24 3"]
 ) -> Float[Tensor, "B T 22 3"]:
     """Joints 0..21 about the pelvis in the pelvis's axes, metres."""
-    still = torch.eye(3).expand(*rotmats.shape[:2], 1, 3, 3)
+    still = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device).expand(*rotmats.shape[:2], 1, 3, 3)
     turns = torch.cat([still, rotmats[:, :, 1:], still, still], 2)
     rest = rest_m[:, None]
     posed = kinematics_of_rotmats(turns, rest, -rest[..., 0, :])

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from .average import WeightAverage
 from .checkpoint import Progress, has_checkpoint, read_checkpoint, write_checkpoint
@@ -47,7 +48,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit came to. The network is left with its mean weights, in evaluation mode."""
+    """What a fit came to. The network is left on the CPU with its mean weights, in evaluation mode."""
 
     steps: int
     seconds: float
@@ -121,7 +122,8 @@ class _Fit:
         self, recipe: Recipe, config: FitConfig, folder: Path, resume: bool, clock: Callable[[], float]
     ) -> None:
         self.recipe, self.config, self.folder, self.clock = recipe, config, folder, clock
-        self.network = recipe.network.to(_device(config.device))
+        self.device = _device(config.device)
+        self.network = recipe.network.to(self.device)
         self.network.train()
         self.optimiser = Optimiser(recipe, config)
         self.mean = WeightAverage(self.network, config.ema_decay)
@@ -166,6 +168,7 @@ class _Fit:
             if not interrupted:
                 self._validate(log)
         self.mean.put_into(self.network)
+        self.network.to("cpu")
         return FitResult(at.step, at.seconds, self._loss, self._metrics, at.skipped, interrupted)
 
     def _step(self, rate: float) -> float:
@@ -207,7 +210,7 @@ class _Fit:
 
     def _validate(self, log: TrainingLog) -> None:
         torch.manual_seed(self.config.seed)
-        with self.mean.inside(self.network):
+        with self.mean.inside(self.network), _on_cpu(self.network, self.device):
             self._metrics = dict(self.recipe.validate())
         self.at.seconds = self.clock() - self._began
         log.validation(self.at, self._metrics)
@@ -225,6 +228,16 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as exc:
         raise TrainingError(f"device {name!r} cannot be used here; expected auto, cpu or cuda") from exc
     return device
+
+
+@contextmanager
+def _on_cpu(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Scores are the evaluator's, which computes on the CPU; the optimiser keeps its hold on the weights."""
+    network.to("cpu")
+    try:
+        yield
+    finally:
+        network.to(device)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor
 
 from ...kernels.priors.motion_prior import DecodedMotion, MotionPrior, MotionPriorConfig
@@ -29,14 +30,18 @@ REST = torch.tensor(REST_JOINTS_M[:22], dtype=torch.float32)
 class MotionRecipeConfig(StageConfig):
     """What a step sees."""
 
-    batch: int = 96
-    noisy_share: float = 0.35
+    batch: int = Field(default=96, ge=1)
+    """Windows."""
+    start_windows: int = Field(default=12000, ge=1)
+    """Windows that the linear start is fitted to."""
+    noisy_share: float = Field(default=0.35, ge=0, le=1)
     """Share of windows whose visible entries are disturbed, as a solver's output is."""
-    noise_rad: float = 0.12
+    noise_rad: float = Field(default=0.12, ge=0)
     """Largest standard deviation of that disturbance of a joint angle; half of it lasts, half changes each frame."""
-    noise_m: float = 0.03
+    noise_m: float = Field(default=0.03, ge=0)
     """The same of the pelvis's position."""
     sample_latent: bool = True
+    augment: AugmentConfig = AugmentConfig()
     loss: MotionLossConfig = MotionLossConfig()
 
 
@@ -87,20 +92,21 @@ class MotionPriorRecipe:
     ) -> None:
         self.config = config or MotionRecipeConfig()
         self.seed = seed
-        torch.manual_seed(seed)
-        self.network = MotionPrior(size or MotionPriorConfig())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = MotionPrior(size or MotionPriorConfig())
         self._bank = WindowBank(training)
         self._sampler = WindowSampler(self._bank, seed)
-        self._augment = Augmenter(AugmentConfig(), seed)
+        self._augment = Augmenter(self.config.augment, seed)
         self._held_back = tuple(validation)
         self._validation = WindowBank(validation).in_order(16) if validation else None
-        self.prepare()
+        self.prepare(self.config.start_windows)
 
-    def prepare(self, count: int = 12000) -> None:
+    def prepare(self, count: int) -> None:
         """Principal components of clean windows as the linear skip."""
         states = []
         for part in range(0, count, 1000):
-            windows, seen = self._draw(10**9 + part, 1000)
+            windows, seen = self._draw(10**9 + part, min(1000, count - part))
             rotmats, path = in_segment(windows, seen)
             joints, _ = place_joints(rotmats, path, REST)
             states.append(assemble(joints, rotmats, path, REST))
@@ -131,19 +137,21 @@ class MotionPriorRecipe:
             noisy, noisy_path = disturb(rotmats[rows], path[rows], c, generator)
             noisy_joints, _ = place_joints(noisy, noisy_path, REST)
             state[rows] = assemble(noisy_joints, noisy, noisy_path, REST)
-        mean, log_variance = self.network.encode(state, seen)
+        device = self.network.mean.device  # batches are made on the CPU, whose augmentation they need
+        mean, log_variance = self.network.encode(state.to(device), seen.to(device))
         z = mean
         if c.sample_latent:
-            z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+            noise = torch.randn(mean.shape, generator=generator).to(device)
+            z = mean + (0.5 * log_variance).exp() * noise
         decoded = self.network.decode(z)
-        target = DecodedMotion(rotmats, path, decoded.contact_logits)
+        target = DecodedMotion(rotmats.to(device), path.to(device), decoded.contact_logits)
         return motion_loss(
             self.network,
             decoded,
             target,
-            joints,
-            windows.contact,
-            windows.contact_known,
+            joints.to(device),
+            windows.contact.to(device),
+            windows.contact_known.to(device),
             mean,
             log_variance,
             c.loss,

@@ -32,7 +32,7 @@ class Recipe(Protocol):
         ...
 
     def validate(self) -> dict[str, float]:
-        """Metrics on held-back data. The network holds the mean weights, in evaluation mode, without gradients."""
+        """Metrics on held-back data. The network is on the CPU with its mean weights, without gradients."""
         ...
 
     def card(self, metrics: Mapping[str, float]) -> str:
