@@ -15,14 +15,15 @@ from torch import Tensor
 from ...kernels.lifter.lifter import Lifter, LifterConfig
 from ...kernels.settings import StageConfig
 from ...stream.body_files import load_body
+from ...stream.prior_files import load_pose_prior
 from ..motion.augment import AugmentConfig, Augmenter
 from ..motion.track import MotionTrack
-from ..motion.windows import MotionWindows, WindowBank, WindowSampler
+from ..motion.windows import WindowBank, WindowSampler
 from .bodies import body_pool
 from .lesson import Lesson, LessonConfig, make_lesson
 from .linear_start import linear_start
 from .loss import STRIDE, LiftLossConfig, lift_loss
-from .score import LifterScore, fitted_laws, score_lifter
+from .score import LifterScore, fitted_laws, mean_pose_answer, score_answers, score_lifter
 
 START_STEP = 10**9
 """Steps from here on are the linear start's."""
@@ -30,6 +31,7 @@ REPEATS = 4
 """How often a lesson is learned from, each time in other slots: a lesson costs as much as half a step."""
 REPEATED_AFTER = 6
 """How many lessons later."""
+VALIDATION_SEED = 1
 
 
 class LifterRecipeConfig(StageConfig):
@@ -74,7 +76,7 @@ class LifterRecipe:
         self.config, self.seed = config or LifterRecipeConfig(), seed
         self._card = card
         self._lessons: dict[int, Lesson] = {}
-        self._bank, self._validation = WindowBank(training), list(validation)
+        self._sampler, self._validation = WindowSampler(WindowBank(training), seed), list(validation)
         self._augment = Augmenter(self.config.augment, seed)
         body = load_body()
         self._pool = body_pool(body, self.config.bodies, seed)
@@ -89,14 +91,17 @@ class LifterRecipe:
     def lesson(self, step: int, count: int) -> Lesson:
         """The lesson of a step."""
         random = np.random.default_rng([self.seed, step])
-        windows: MotionWindows = WindowSampler(self._bank, int(random.integers(2**62))).draw(count)
+        self._sampler.reseed(int(random.integers(2**62)))
+        windows = self._sampler.draw(count)
         self._augment.reseed(step)
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
         return make_lesson(self._augment(windows), self._pool, self._laws, self.config.lesson, generator)
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of one batch; "total" is minimised."""
-        lesson = self._recent(step // REPEATS - REPEATED_AFTER * (step % REPEATS))
+        lesson = self._recent(step // REPEATS - REPEATED_AFTER * (step % REPEATS)).on(
+            self.network.mean.device
+        )
         slots = slice(step % STRIDE, None, STRIDE)
         said = self.network(lesson.features, slots)
         return lift_loss(self.network, said, lesson, self.config.loss, slots)
@@ -111,14 +116,19 @@ class LifterRecipe:
         return self._lessons[number]
 
     def validate(self) -> dict[str, float]:
-        """Errors on held-back people: in full view, and as crowds are."""
+        """Errors on held-back people: in full view, by category of their motion, and as crowds are."""
         if not self._validation:
             return {}
-        out: dict[str, float] = {}
-        for name, config in (("", LessonConfig.in_view()), ("crowd_", self.config.lesson)):
-            score = score_lifter(self.network, self._validation, 1, config, self.config.validation_stride)
-            out |= {f"{name}{key}": value for key, value in means(score).items()}
-        return out
+        stride = self.config.validation_stride
+        clear = score_lifter(self.network, self._validation, VALIDATION_SEED, None, stride)
+        crowd = score_lifter(self.network, self._validation, VALIDATION_SEED, self.config.lesson, stride)
+        return figures(clear) | {f"{key}.crowd": value for key, value in means(crowd).items()}
+
+    def baselines(self) -> dict[str, float]:
+        """The same of the mean pose that faces where it goes."""
+        answer = mean_pose_answer(load_pose_prior().mean)
+        score = score_answers(answer, self._validation, VALIDATION_SEED, None, self.config.validation_stride)
+        return figures(score)
 
     def card(self, metrics: Mapping[str, float]) -> str:
         """The model card."""
@@ -128,4 +138,14 @@ class LifterRecipe:
 def means(score: LifterScore) -> dict[str, float]:
     """Means over windows."""
     keys = ("pa_mpjpe_mm", "mpjpe_mm", "root_m")
-    return {key: float(np.nanmean(getattr(score, key))) for key in keys}
+    return {f"lifter.{key}": float(np.nanmean(getattr(score, key))) for key in keys}
+
+
+def figures(score: LifterScore) -> dict[str, float]:
+    """Means over windows, and over those of each category."""
+    out = means(score)
+    names = np.array(score.category)
+    for name in sorted(set(score.category)):
+        out[f"lifter.pa_mpjpe_mm.{name}"] = float(np.nanmean(score.pa_mpjpe_mm[names == name]))
+        out[f"lifter.mpjpe_mm.{name}"] = float(np.nanmean(score.mpjpe_mm[names == name]))
+    return out
