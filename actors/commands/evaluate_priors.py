@@ -108,7 +108,7 @@ def lifter(
 
 
 def _choose(mocap: Path, own_weights: bool, everybody: bool) -> Chosen:
-    from ...lab.evaluate.priors.baselines import load_baselines
+    from ...lab.evaluate.priors.baselines import learned_clips
     from ...lab.evaluate.priors.recordings import (
         choose,
         learned_by_shipped,
@@ -119,7 +119,7 @@ def _choose(mocap: Path, own_weights: bool, everybody: bool) -> Chosen:
     clips = read_recordings(mocap)
     learned: Learned | None = None
     if not everybody:
-        learned = learned_by_split if own_weights else learned_by_shipped(load_baselines().clips)
+        learned = learned_by_split if own_weights else learned_by_shipped(learned_clips())
     chosen = choose(mocap, clips, learned)
     if chosen.learned_clips:
         note.print(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ Array = np.ndarray
 SHIPPED = "baselines.npz"
 FREQUENCIES = 20
 """Of the DCT over time that are stored."""
+_ADVICE = "give a folder of recordings or a file of --save-fit to --fit"
 _POSE = ("mean", "covariance", "precision", "components", "residual_std", "encoder")
 
 
@@ -95,10 +97,9 @@ def load_baselines(path: Path | None = None) -> Baselines:
     Raises:
         CrowdstreamError: missing, damaged, or another kind of file.
     """
-    file = path or Path(str(resources.files("crowdstream.lab.evaluate.priors") / SHIPPED))
+    file = path or _shipped()
+    arrays = _arrays(file)
     try:
-        with np.load(file, allow_pickle=False) as npz:
-            arrays = {name: npz[name] for name in npz.files}
         motion = WindowPca(
             torch.from_numpy(arrays["mean"]),
             _unpacked(arrays["levels"], arrays["scale"]),
@@ -107,11 +108,30 @@ def load_baselines(path: Path | None = None) -> Baselines:
             int(arrays["windows"]),
         )
         pose = GaussianPosePrior(**{name: torch.from_numpy(arrays[f"pose_{name}"]) for name in _POSE})
-        return Baselines(motion, pose, tuple(str(name) for name in arrays["clips"]))
-    except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError) as exc:
-        raise CrowdstreamError(
-            f"cannot read baselines {file}: {exc}; give a folder of recordings or a file of --save-fit to --fit"
-        ) from exc
+    except (ValueError, KeyError, TypeError, RuntimeError) as exc:
+        raise CrowdstreamError(f"{file} holds no baselines ({exc}); {_ADVICE}") from exc
+    return Baselines(motion, pose, tuple(str(name) for name in arrays["clips"]))
+
+
+def learned_clips() -> tuple[str, ...]:
+    """Names of the recordings that the shipped baselines, and the shipped weights, learned from.
+
+    Raises:
+        CrowdstreamError: the shipped file is missing or damaged.
+    """
+    return tuple(str(name) for name in _arrays(_shipped(), ("clips",))["clips"])
+
+
+def _shipped() -> Path:
+    return Path(str(resources.files("crowdstream.lab.evaluate.priors") / SHIPPED))
+
+
+def _arrays(file: Path, names: Sequence[str] | None = None) -> dict[str, Array]:
+    try:
+        with np.load(file, allow_pickle=False) as npz:
+            return {name: npz[name] for name in names or npz.files}
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as exc:
+        raise CrowdstreamError(f"cannot read baselines {file}: {exc}; {_ADVICE}") from exc
 
 
 def _packed(components: Float[Tensor, "K D"]) -> tuple[Array, Array]:
@@ -123,12 +143,11 @@ def _packed(components: Float[Tensor, "K D"]) -> tuple[Array, Array]:
 
 
 def _unpacked(levels: Array, scale: Array) -> Float[Tensor, "K D"]:
-    """Orthonormal again: rounding bends the components by a percent."""
+    """Orthonormal again: rounding bends the components by a percent. Waves are, where their motions are."""
     waves = torch.from_numpy(levels).float() * torch.from_numpy(scale)
-    rows = torch.einsum("ft,kfd->ktd", dct_rows(FREQUENCIES), waves).flatten(1)
-    basis, corner = torch.linalg.qr(rows.T)
-    back: Tensor = basis * corner.diagonal().sign()
-    return back.T.contiguous()
+    basis, corner = torch.linalg.qr(waves.flatten(1).T)
+    straight = (basis * corner.diagonal().sign()).T.reshape(waves.shape)
+    return torch.einsum("ft,kfd->ktd", dct_rows(FREQUENCIES), straight).flatten(1)
 
 
 def _other(clip: MocapClip) -> MocapClip:

@@ -46,9 +46,7 @@ def print_lifter(results: Numbers, console: Console) -> None:
         cells = []
         for key, p90, digits in _LIFTER:
             lifter = part["lifter"]
-            cells.append(
-                f"{cell(lifter[key], 1.0, digits)}/{cell(lifter[f'mean_pose_{key}'], 1.0, digits)}"
-            )
+            cells.append(f"{cell(lifter[key], 1.0, digits)}/{cell(lifter[f'mean_pose_{key}'], 1.0, digits)}")
             cells.append(cell(lifter[p90], 1.0, digits))
         table.add_row(name, str(part["windows"]), *cells)
     console.print(table)
