@@ -2,6 +2,7 @@
 
     segment s of a person = slots 64 s .. 64 s + 63;   the last one is filled up with hidden slots
     z_ns, beta_ns  ->  D(z): rotations, pelvis path at the reference size  ->  path times size(beta)  ->  the world
+    the ground's height under each slot is taken off before and put back after: on a slope people move as on the flat
 
 z starts from the encoder: the bodies of the stage before, in their segment's frame and divided by their size, with what
 the keypoints do not vouch for hidden (`priors.visibility`). The segment's frame stays where it was put at the start.
@@ -30,7 +31,8 @@ from .energies.objective import Bodies
 
 LEG_JOINTS = (4, 5, 7, 8)
 """Knees and ankles: the lengths of thighs and shins are those of their offsets."""
-GROUPS_JOINTS = 22
+MODELLED_JOINTS = 22
+"""Joints that the motion prior turns: all but the hands."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,13 @@ class Segments:
     body: BodyTensors
     frame: SegmentFrame
     """Of the N S segments."""
-    num_slots: int
-    """T."""
+    ground_m: Float[Tensor, "N T"]
+    """Height of the ground that the path is counted from."""
+
+    @property
+    def num_slots(self) -> int:
+        """T."""
+        return self.ground_m.shape[1]
 
     def decode(self, z: Float[Tensor, "N S L"], betas: Float[Tensor, "N S K"]) -> MotionBodies:
         """Bodies of latents and shapes. Differentiable in both."""
@@ -62,7 +69,9 @@ class Segments:
         hands = torch.eye(3, dtype=z.dtype, device=z.device).expand(people, t, 2, 3, 3)
         rotmats = torch.cat([body, hands], 2)
         pose = rotmat_to_rotvec(rotmats)
-        bodies = Bodies(pose, shapes, in_time(told.root_m) - root_rest, self.pose_prior.encode(pose), rotmats)
+        up = torch.tensor([0.0, 0.0, 1.0]).to(z)
+        transl = in_time(told.root_m) + self.ground_m[..., None] * up - root_rest
+        bodies = Bodies(pose, shapes, transl, self.pose_prior.encode(pose), rotmats)
         return MotionBodies(bodies, in_time(told.contact), z)
 
 
@@ -70,7 +79,7 @@ def start_segments(
     bodies: Bodies,
     betas: Float[Tensor, "N K"],
     seen: Bool[Tensor, "N T 22"],
-    ground: tuple[Float[Tensor, "N T 3"], Float[Tensor, "N T"]],
+    ground_m: Float[Tensor, "N T"],
     body: BodyTensors,
     prior: MotionPrior,
     pose_prior: PosePrior,
@@ -81,7 +90,7 @@ def start_segments(
         bodies: finite everywhere; their shapes are not looked at.
         betas: the shape that every segment of a person starts from.
         seen: what is to be believed of them (`priors.visibility.placed`).
-        ground: normal and offset of the ground under each person-frame.
+        ground_m: height of the ground under each person-frame, smooth in time.
         body: the body of the solve.
         prior: in the precision of the solve; not changed.
         pose_prior: the same.
@@ -89,9 +98,9 @@ def start_segments(
     people, t = bodies.transl_m.shape[:2]
     count = -(-t // SEGMENT_FRAMES)
     rest = rest_joints(betas, body.joint_template_m, body.joint_shapedirs_m)
-    rotmats = rotvec_to_rotmat(bodies.pose_rotvec[:, :, :GROUPS_JOINTS])
-    root = bodies.transl_m + rest[:, None, 0]
-    height = _ground_height(root, *ground)
+    rotmats = rotvec_to_rotmat(bodies.pose_rotvec[:, :, :MODELLED_JOINTS])
+    up = torch.tensor([0.0, 0.0, 1.0]).to(ground_m)
+    root = bodies.transl_m + rest[:, None, 0] - ground_m[..., None] * up
 
     def cut(values: Float[Tensor, "N T *rest"]) -> Float[Tensor, "B 64 *rest"]:
         tail = values[:, -1:].expand(-1, count * SEGMENT_FRAMES - t, *values.shape[2:])
@@ -100,13 +109,12 @@ def start_segments(
     tail = seen.new_zeros(people, count * SEGMENT_FRAMES - t, seen.shape[-1])
     seen = torch.cat([seen, tail], 1).reshape(people * count, SEGMENT_FRAMES, -1)
     reference = first_seen(seen)
-    rows = torch.arange(people * count, device=reference.device)
     size = size_of(rest, prior.rest_joints_m).repeat_interleave(count)
-    turned, path, frame = into_segment(cut(rotmats), cut(root), cut(height)[rows, reference], size, reference)
+    turned, path, frame = into_segment(cut(rotmats), cut(root), torch.zeros_like(size), size, reference)
     state = hold_velocity(motion_state(turned, path, prior.rest_joints_m), seen)
     z, _ = prior.encode(state, seen)
     start = betas[:, None].repeat(1, count, 1)
-    return Segments(prior, pose_prior, body, frame, t), z.reshape(people, count, -1), start
+    return Segments(prior, pose_prior, body, frame, ground_m), z.reshape(people, count, -1), start
 
 
 def size_of(
@@ -122,11 +130,3 @@ def _leg(rest_joints_m: Float[Tensor, "*batch J 3"]) -> Float[Tensor, "*batch"]:
     offsets = rest_joints_m[..., list(LEG_JOINTS), :] - rest_joints_m[..., parents, :]
     lengths: Tensor = torch.linalg.vector_norm(offsets, dim=-1)
     return 0.5 * lengths.sum(-1)
-
-
-def _ground_height(
-    place_m: Float[Tensor, "N T 3"], normal: Float[Tensor, "N T 3"], offset_m: Float[Tensor, "N T"]
-) -> Float[Tensor, "N T"]:
-    """z of the ground under places, metres."""
-    level = (normal[..., :2] * place_m[..., :2]).sum(-1)
-    return (offset_m - level) / normal[..., 2]

@@ -42,6 +42,7 @@ from .energies.evidence import Evidence
 from .energies.motion_objective import MotionObjective, MotionTerms, SeamTensors
 from .energies.objective import Bodies, EnergyTerms, Objective
 from .latent import start_segments
+from .prior_target import ground_heights
 from .problem import WarmStart, WindowProblem
 from .seam import seam_of
 from .weights import EnergyWeights
@@ -205,12 +206,13 @@ def _motion(
     seen = placed(seen_groups(problem.confidence, problem.present, config.mask_confidence), problem.present)
     counted = torch.as_tensor(_counted(problem), dtype=e.offset_m.dtype, device=e.offset_m.device)
     betas = torch.einsum("nt,ntk->nk", counted, last.betas)
+    ground = torch.as_tensor(ground_heights(problem, _numpy(last.transl_m))).to(e.offset_m)
     with torch.no_grad():
         segments, z, shapes = start_segments(
             last,
             betas,
             torch.as_tensor(seen, device=e.present.device),
-            (e.normal, e.offset_m),
+            ground,
             objective.body,
             *priors,
         )

@@ -115,7 +115,7 @@ def test_the_whole_motion_objective_through_the_decoder(mended: bool) -> None:
     prior = load_pose_prior().to("cpu", torch.float64)
     seen = present()[..., None].expand(N, T, 22)
     segments, z, betas = start_segments(
-        bodies, rand(N, 10), seen, (normal, offset), objective.body, tiny_prior(), prior
+        bodies, rand(N, 10), seen, rand(N, T, spread=0.1), objective.body, tiny_prior(), prior
     )
     ways = [torch.randn(x.shape, generator=GEN, dtype=x.dtype) for x in (z, betas)]
 

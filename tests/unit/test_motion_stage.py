@@ -46,20 +46,19 @@ def solve(config: PaperConfig = SHORT, case: SolveCase = CASE, start: WarmStart 
 
 
 def test_still_bodies_of_any_size_come_back_as_they_were() -> None:
-    """Through the segment's frame, the reference size, the encoder and all the way back."""
+    """Through the segment's frame, the reference size, the encoder and all the way back, also up a moving stair."""
     n, t = 3, 20
     random = torch.Generator().manual_seed(3)
     pose = torch.zeros(n, 1, 24, 3)
     pose[:, :, :22] = 0.3 * torch.randn(n, 1, 22, 3, generator=random)
     transl = 5 * torch.randn(n, 1, 3, generator=random)
     betas = torch.randn(n, 10, generator=random)
-    still = Bodies(pose.expand(n, t, 24, 3), betas[:, None].expand(n, t, 10), transl.expand(n, t, 3))
+    slope = 0.2 + 0.01 * torch.arange(t).expand(n, t)
+    transl = transl + torch.tensor([0.0, 0, 1]) * slope[..., None]
+    still = Bodies(pose.expand(n, t, 24, 3), betas[:, None].expand(n, t, 10), transl)
     body = BodyTensors.of(BODY)
     seen = torch.ones(n, t, 22, dtype=torch.bool)
-    up = torch.tensor([0.0, 0, 1]).expand(n, t, 3)
-    segments, z, shapes = start_segments(
-        still, betas, seen, (up, torch.full((n, t), 0.2)), body, MOTION, PRIOR
-    )
+    segments, z, shapes = start_segments(still, betas, seen, slope, body, MOTION, PRIOR)
     told = segments.decode(z, shapes).bodies
     torch.testing.assert_close(told.transl_m, still.transl_m, atol=2e-4, rtol=0)
     torch.testing.assert_close(told.pose_rotvec, still.pose_rotvec, atol=2e-4, rtol=0)
