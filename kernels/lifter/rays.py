@@ -60,15 +60,15 @@ class PersonFrames:
     """P in the world, metres."""
     distance_m: Float[Tensor, "*batch"]
     """From the optical centre."""
-    R_world_ray: Float[Tensor, "*batch 3 3"]
-    """Columns right, above, away."""
+    axes_world_ray: Float[Tensor, "*batch 3 3"]
+    """Columns right, above, away: left-handed, as pictures with v upwards are."""
     R_world_upright: Float[Tensor, "*batch 3 3"]
     """Columns right, away along the ground, up."""
 
     @property
     def sin_elevation(self) -> Float[Tensor, "*batch"]:
         """Of the camera as seen from the person: 0 level, 1 straight above."""
-        return -self.R_world_ray[..., 2, 2]
+        return -self.axes_world_ray[..., 2, 2]
 
 
 def person_frames(
@@ -108,7 +108,7 @@ def plane_points(
         directions: world axes, of any length.
         frames: of the people the rays belong to.
     """
-    rays = directions @ frames.R_world_ray
+    rays = directions @ frames.axes_world_ray
     ahead = rays[..., 2]
     flat = frames.distance_m[..., None, None] * rays[..., :2] / ahead.clamp_min(STEEPEST)[..., None]
     return flat.clamp(-FARTHEST, FARTHEST), ahead

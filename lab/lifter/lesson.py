@@ -210,7 +210,7 @@ def _features(
     flat = torch.cat([reported.points_m, box], 2)
     cos, sin = tilt[:, 1, :, None].cos(), tilt[:, 1, :, None].sin()
     u, v = cos * flat[..., 0] - sin * flat[..., 1], sin * flat[..., 0] + cos * flat[..., 1]
-    axes = view.frames.R_world_ray
+    axes = view.frames.axes_world_ray
     depth = view.frames.distance_m[..., None].expand_as(u)
     rays = torch.stack([u, v, depth], -1) @ axes.transpose(-1, -2)
     points, _ = plane_points(rays, frames)

@@ -1,7 +1,7 @@
 """Lessons as the engine gets them: `WindowProblem`s with pixels and real cameras.
 
-For baselines that take a problem, and to see that `lift` reads off a picture what the lesson said. A camera looks at the
-window's middle, with the focal length that gives the person the lesson's size; its picture is as large as needed.
+For baselines that take a problem, and to see that `lift` reads off a picture what the lesson said. A camera looks at
+the window's middle, with the focal length that gives the person the lesson's size.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def problem_of(lesson: Lesson, row: int, focal_scale: float = 1.0, roll_rad: flo
     camera = camera_of(lesson, row, focal_scale, roll_rad)
     features = lesson.features[row].numpy().astype(np.float64)
     frames = lesson.frames
-    axes = frames.R_world_ray[row].numpy().astype(np.float64)
+    axes = frames.axes_world_ray[row].numpy().astype(np.float64)
     place = frames.reference_m[row].numpy().astype(np.float64)
     points = place[:, None] + features[:, POINTS].reshape(-1, 17, 2) @ axes[:, :, :2].swapaxes(1, 2)
     left, low, right, high = np.moveaxis(features[:, BOX], -1, 0)
@@ -68,7 +68,7 @@ def problem_of(lesson: Lesson, row: int, focal_scale: float = 1.0, roll_rad: flo
 def camera_of(lesson: Lesson, row: int, focal_scale: float, roll_rad: float) -> CameraModel:
     """The camera of one window, looking at the reference of its middle slot."""
     middle = lesson.features.shape[1] // 2
-    axes = lesson.frames.R_world_ray[row, middle].numpy().astype(np.float64)
+    axes = lesson.frames.axes_world_ray[row, middle].numpy().astype(np.float64)
     right, above, away = axes.T
     R = _orthonormal(np.stack([right, -above, away]))
     c, s = np.cos(roll_rad), np.sin(roll_rad)

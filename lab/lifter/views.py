@@ -119,7 +119,7 @@ class TrueView:
         """Some of the windows."""
         f = self.frames
         frames = PersonFrames(
-            f.reference_m[rows], f.distance_m[rows], f.R_world_ray[rows], f.R_world_upright[rows]
+            f.reference_m[rows], f.distance_m[rows], f.axes_world_ray[rows], f.R_world_upright[rows]
         )
         rest = {k: getattr(self, k)[rows] for k in self.__dataclass_fields__ if k != "frames"}
         return TrueView(frames=frames, **rest)
