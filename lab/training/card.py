@@ -67,6 +67,31 @@ def figures_table(metrics: Mapping[str, float], baselines: Mapping[str, float] |
     return "\n".join((head, rule, *rows))
 
 
+def recipe_card(
+    title: str,
+    purpose: str,
+    recipe: Sequence[str],
+    figures: str,
+    metrics: Mapping[str, float],
+    baselines: Mapping[str, float],
+    limits: str,
+) -> str:
+    """A recipe's part of the card.
+
+    Args:
+        title: of the page.
+        purpose: what the network is for.
+        recipe: how it is trained, an item each.
+        figures: what the metrics and baselines are of.
+        metrics: on the held-back subjects.
+        baselines: what plain methods reach, under the same names.
+        limits: what it does not know.
+    """
+    items = "\n".join(f"- {item}" for item in recipe)
+    shown = f"{figures}\n\n{figures_table(metrics, baselines)}" if metrics else "None: nobody was held back."
+    return f"# {title}\n\n{purpose}\n\n## Recipe\n{items}\n\n## Figures\n{shown}\n\n## Limits\n{limits}\n"
+
+
 def recordings_section(training: Sequence[MotionTrack], validation: Sequence[MotionTrack]) -> str:
     """Sources, licences, minutes of each, who was held back, and whom to credit."""
     shares = data_shares(training, validation)

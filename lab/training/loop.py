@@ -26,7 +26,7 @@ from .errors import TrainingError
 from .interrupt import stop_asked
 from .log import TrainingLog
 from .optimiser import Optimiser, rate_factor
-from .recipe import Recipe, step_seed
+from .recipe import Finishes, Recipe, step_seed
 
 MOST_SKIPPED_IN_ROW = 20
 NO_BOARD = "tensorboard is not installed: log.jsonl only (pip install crowdstream[tensorboard])"
@@ -165,10 +165,10 @@ class _Fit:
             if self._means.count:
                 self._write_means(log, rate)
             self._store()
+            self.mean.put_into(self.network)
+            self.network.to("cpu")
             if not interrupted:
-                self._validate(log)
-        self.mean.put_into(self.network)
-        self.network.to("cpu")
+                self._finish(log)
         return FitResult(at.step, at.seconds, self._loss, self._metrics, at.skipped, interrupted)
 
     def _step(self, rate: float) -> float:
@@ -209,9 +209,21 @@ class _Fit:
         log.steps(self.at, self.config.learning_rate * rate, norm, losses)
 
     def _validate(self, log: TrainingLog) -> None:
-        torch.manual_seed(self.config.seed)
+        """The mean weights as they are now."""
         with self.mean.inside(self.network), _on_cpu(self.network, self.device):
-            self._metrics = dict(self.recipe.validate())
+            self._score(log)
+
+    @torch.no_grad()
+    def _finish(self, log: TrainingLog) -> None:
+        """What is left in the network is made ready for export, and measured as that."""
+        if isinstance(self.recipe, Finishes):
+            torch.manual_seed(self.config.seed)
+            self.recipe.finish()
+        self._score(log)
+
+    def _score(self, log: TrainingLog) -> None:
+        torch.manual_seed(self.config.seed)
+        self._metrics = dict(self.recipe.validate())
         self.at.seconds = self.clock() - self._began
         log.validation(self.at, self._metrics)
 

@@ -50,6 +50,15 @@ class ChoosesMatrices(Protocol):
 
 
 @runtime_checkable
+class Finishes(Protocol):
+    """A recipe that sets something once when the weights are learned, such as a threshold."""
+
+    def finish(self) -> None:
+        """Change the network, which is on the CPU with its mean weights, without gradients; validation follows."""
+        ...
+
+
+@runtime_checkable
 class HasBaselines(Protocol):
     """A recipe that knows what plain methods reach on its validation."""
 

@@ -69,9 +69,10 @@ def _motion_prior() -> tuple[Make, type[StageConfig], type[StageConfig]]:
 
 def _lifter() -> tuple[Make, type[StageConfig], type[StageConfig]]:
     from ...kernels.lifter.lifter import LifterConfig
-    from ..lifter.recipe import LifterRecipe, LifterRecipeConfig
+    from ..lifter.recipe import LifterRecipeConfig
+    from .lifter import make_lifter
 
-    return LifterRecipe, LifterRecipeConfig, LifterConfig
+    return make_lifter, LifterRecipeConfig, LifterConfig
 
 
 KINDS = {
@@ -96,8 +97,8 @@ KINDS = {
     "lifter": Kind(
         "lifter",
         _lifter,
-        large={"width": 512, "heads": 8, "layers": 8},
-        fit={"minutes": 60, "learning_rate": 1e-3, "optimiser": "muon", "ema_decay": 0.995},
+        large={"width": 512, "heads": 8, "feed_forward": 4, "layers": 8},
+        fit={"minutes": 60, "learning_rate": 1.5e-3, "warm_up_steps": 60},
     ),
 }
 
