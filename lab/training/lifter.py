@@ -27,14 +27,14 @@ def write_card(recipe: LifterRecipe, metrics: Mapping[str, float]) -> str:
     return recipe_card("Lifter", PURPOSE, RECIPE, FIGURES, metrics, beside, LIMITS)
 
 
-FIGURES = """Held-back subjects in synthetic sightings, in full view of a camera and (`.crowd`) as crowds are; means over
-windows. Baseline: the mean pose, facing where it goes."""
+FIGURES = """Held-back subjects in synthetic sightings, in full view of a camera and (`.crowd`) as crowds are; means
+over windows. Baseline: the mean pose, facing where it goes."""
 
 PURPOSE = """First bodies from 64 slots of COCO-17 keypoints: `kernels/lifter`, read by
-`crowdstream.stream.prior_files.load_lifter`. Keypoints come as metres on the plane across the ray to the tracked
-person, so focal length, distortion, roll and place of the camera are no part of the input. Out come root orientation
-and pelvis in the upright frame of each slot, 21 joint rotations, betas of the shipped body, and a standard deviation
-of every angle and of the place."""
+`crowdstream.stream.prior_files.load_lifter`. Keypoints come as metres on the plane across the ray to
+the tracked person, so focal length, distortion, roll and place of the camera are no part of the input.
+Out come root orientation and pelvis in the upright frame of each slot, 21 joint rotations, betas of the
+shipped body, and a standard deviation of every angle and of the place."""
 
 RECIPE = (
     "Motion: random windows of the training split, mirrored and played at 0.8 to 1.25 times their pace, augmented "
@@ -53,8 +53,8 @@ RECIPE = (
     "four times.",
 )
 
-LIMITS = """Whoever is unlike the recordings (sitting, stairs, a phone) is guessed from walkers, dancers and athletes.
-Only stature and leg length of the betas can be seen in a picture; the rest stays near the mean. Distances rest on
-the track: an error along the view cannot be told from another stature. The figures are of synthetic sightings of
-held-back people, not of video. Betas mean those of the shipped body: with another body take the angles and fit the
-shape."""
+LIMITS = """Whoever is unlike the recordings (sitting, stairs, a phone) is guessed from walkers, dancers and
+athletes. Only stature and leg length of the betas can be seen in a picture; the rest stays near the
+mean. Distances rest on the track: an error along the view cannot be told from another stature. The
+figures are of synthetic sightings of held-back people, not of video. Betas mean those of the shipped
+body: with another body take the angles and fit the shape."""

@@ -31,9 +31,9 @@ wholly hidden frames in the middle; `lowerbody` of the leg joints, the legs hidd
 better of interpolation and of a linear model of windows with as many numbers. `crowdstream evaluate prior
 --mocap DIR` tells more, by category."""
 
-LIMITS = """It knows nothing of neighbours or furniture. Ground is a plane: on stairs its contacts are not to be trusted.
-Few of the people it has seen sit, carry or lie; children, wheelchairs and aids are unknown to it. What is
-hidden for all 64 frames comes out as a likely motion, not as the true one."""
+LIMITS = """It knows nothing of neighbours or furniture. Ground is a plane: on stairs its contacts are not to be
+trusted. Few of the people it has seen sit, carry or lie; children, wheelchairs and aids are unknown to
+it. What is hidden for all 64 frames comes out as a likely motion, not as the true one."""
 
 
 def motion_card(
