@@ -46,7 +46,13 @@ from ..kernels.solve.gauss_newton import (
 )
 from ..kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
 from ..kernels.solve.lifted import LiftedConfig, lift_people, lifted_start, lifter_target
-from ..kernels.solve.prior_target import ProjectionConfig, fill_hidden, prior_target, project_bodies
+from ..kernels.solve.prior_target import (
+    ProjectionConfig,
+    expected_error_m,
+    fill_hidden,
+    prior_target,
+    project_bodies,
+)
 from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
 from ..kernels.solve.rmsprop import PaperConfig, solve_paper
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
@@ -181,15 +187,16 @@ class Reconstructor:
                 outer,
             )
 
-        result = steps(start, targets)
+        result, expected = steps(start, targets), None
         if self._motion_prior is not None:
             told = project_bodies(
                 problem, result.bodies, self._motion_prior, self._body, config.projection, self._pool
             )
             targets = replace(targets, motion_prior=prior_target(told, config.projection))
             result = steps(fill_hidden(result.bodies, told), targets, config.projection.outer)
+            expected = expected_error_m(told)
         status = np.where(result.converged == 1, SolveStatus.CONVERGED, SolveStatus.BUDGET)
-        return finish(problem, result.bodies, status, self._body, config.finish)
+        return finish(problem, result.bodies, status, self._body, config.finish, expected)
 
     def _solve_paper(self, problem: WindowProblem) -> WindowSolution:
         config = self.config

@@ -4,8 +4,10 @@ Confidence of a person-frame is what is seen times how well it fits:
 
     c = mean of keypoint confidences over the 12 body keypoints * exp(-(e / e0)^2 / 2)      e rms px / box size
 
-for observed slots; between and beyond observations it fades from the nearest ones,
-c_t = c_seen exp(-gap / fade). Nothing here hides a failure: a person with a number that is not finite is FAILED.
+for observed slots; between and beyond observations it fades from the nearest ones, c_t = c_seen exp(-gap / fade).
+Where the motion prior has filled in, it falls further with the error d that the prior is known to make of what it
+was not shown, c exp(-(d / d0)^2 / 2). Nothing here hides a failure: a person with a number that is not finite is
+FAILED.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ class FinishConfig(StageConfig):
     """Re-projection error, in box sizes, at which confidence has fallen to 0.61."""
     fade_s: float = Field(default=1.0, gt=0)
     """Confidence of unseen slots falls by e over this distance from the nearest observation."""
+    doubt_m: float = Field(default=0.15, gt=0)
+    """Expected error of the motion prior, metres, at which confidence has fallen to 0.61."""
 
 
 def finish(
@@ -43,6 +47,7 @@ def finish(
     status: Int[Array, "N"],
     body: BodyData,
     config: FinishConfig,
+    expected_error_m: Float[Array, "N T"] | None = None,
 ) -> WindowSolution:
     """Assemble the answer.
 
@@ -52,6 +57,7 @@ def finish(
         status: `SolveStatus` the solver claims; FAILED is put in where numbers are not finite.
         body: the body that was solved with.
         config: settings.
+        expected_error_m: of joints that the motion prior had to fill in (`prior_target`); None without it.
     """
     present = problem.present
     pose, transl, betas = bodies.pose_rotvec, bodies.transl_m, bodies.betas
@@ -66,6 +72,9 @@ def finish(
     )
     joints = np.where(keep[..., None, None], joints, 0.0)
     misfit_px, misfit = _reprojection(problem, joints, rotmats, keep)
+    confidence = _confidence(problem, misfit, keep, config)
+    if expected_error_m is not None:
+        confidence = confidence * np.exp(-0.5 * (expected_error_m / config.doubt_m) ** 2)
     provenance = provenance_of(problem.observed & keep, keep, config.interpolated_gap_s)
     f = np.float32
     return WindowSolution(
@@ -79,7 +88,7 @@ def finish(
         transl_m=transl.astype(f),
         joints_m=joints.astype(f),
         ground_m=np.where(keep[..., None], ground_points(problem, joints), 0.0).astype(f),
-        confidence=_confidence(problem, misfit, keep, config).astype(f),
+        confidence=confidence.astype(f),
         provenance=provenance,
         reprojection_px=misfit_px.astype(f),
         status=np.where(good, status, SolveStatus.FAILED).astype(np.uint8),

@@ -2,74 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crowdstream.kernels.body.keypoints import coco_keypoints_np
-from crowdstream.kernels.body.kinematics import forward_kinematics_np
-from crowdstream.kernels.camera import CameraModel
-from crowdstream.kernels.ground import Ground
-from crowdstream.kernels.rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from walking import BODY, PRIOR, TORSO, cut, walkers
+
 from crowdstream.kernels.solve.gauss_newton import LiveConfig
-from crowdstream.kernels.solve.initialise import R_ZUP_YUP
-from crowdstream.kernels.solve.problem import Provenance, SolveStatus, WindowProblem
-from crowdstream.stream.body_files import load_body
-from crowdstream.stream.prior_files import load_pose_prior
+from crowdstream.kernels.solve.problem import Provenance, SolveStatus
 from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
-
-BODY, PRIOR = load_body(), load_pose_prior()
-TORSO = [1, 2, 16, 17]
-
-
-def camera(pitch_deg: float = 25.0, height_m: float = 6.0) -> CameraModel:
-    """At the origin, looks along +y and down."""
-    a = np.deg2rad(pitch_deg)
-    ahead, right = np.array([0.0, np.cos(a), -np.sin(a)]), np.array([1.0, 0.0, 0.0])
-    rotation = np.stack([right, np.cross(ahead, right), ahead])
-    K = np.array([[1200.0, 0, 960], [0, 1200.0, 540], [0, 0, 1]])
-    return CameraModel(K, rotation, -rotation @ np.array([0.0, 0.0, height_m]), (1920, 1080))
-
-
-def walkers(yaws: list[float], slots: int = 64, slot0: int = 0, speed: float = 1.2, **view: float):
-    """People who walk where they look, arms and legs swinging; returns the problem and the true joints."""
-    n = len(yaws)
-    time = (slot0 + np.arange(slots)) / 30.0
-    pose = np.zeros((n, slots, 24, 3))
-    pose[:, :, 1:22] = PRIOR.mean.numpy().reshape(21, 3)
-    swing = 0.5 * np.sin(2 * np.pi * 0.9 * time)
-    pose[:, :, 1, 0] += swing
-    pose[:, :, 2, 0] -= swing
-    turn = np.zeros((n, slots, 3))
-    turn[..., 2] = np.array(yaws)[:, None]
-    pose[:, :, 0] = rotmat_to_rotvec_np(rotvec_to_rotmat_np(turn) @ R_ZUP_YUP)
-    start = np.stack([np.linspace(-3, 3, n), np.full(n, 13.0)], -1)
-    ahead = np.stack([np.cos(yaws), np.sin(yaws)], -1)
-    foot = np.zeros((n, slots, 3))
-    foot[..., :2] = start[:, None] + speed * (time - 1.0)[None, :, None] * ahead[:, None]
-    leg = BODY.joint_template_m[0, 1] - BODY.v_template[BODY.sole_vertices, 1].min()
-    transl = foot + np.array([0, 0, leg - 0.03]) - BODY.joint_template_m[0]
-    joints, rotmats = forward_kinematics_np(
-        pose, np.zeros((n, 1, 10)), transl, BODY.joint_template_m, BODY.joint_shapedirs_m
-    )
-    cam = camera(**view)
-    px = cam.project(coco_keypoints_np(joints, rotmats))[None]
-    foot = joints[:, :, TORSO].mean(2) * (1, 1, 0)
-    low, high = px.min(3), px.max(3)
-    pad = 0.08 * (high - low).max(-1, keepdims=True)
-    f = np.float32
-    problem = WindowProblem(
-        window=slot0 // 16, slot0=slot0, t0_ns=0, person_ids=np.arange(100, 100 + n), cameras=(cam,), ground=Ground(),
-        present=np.ones((n, slots), bool),
-        keypoints_px=px.astype(f),
-        confidence=np.full((1, n, slots, 17), 0.9, f),
-        box_px=np.concatenate([low - pad, high + pad], -1).astype(f),
-        hvip_px=cam.project(foot)[None].astype(f),
-        hvip_sigma_px=np.full((1, n, slots), 3.0, f),
-        track_m=foot.astype(f),
-    )  # fmt: skip
-    return problem, joints
 
 
 def reconstructor(**config: object) -> Reconstructor:
@@ -155,9 +101,9 @@ def test_nobody_at_all_is_an_empty_answer():
 def test_next_window_starts_from_the_last_and_costs_less():
     whole, _ = walkers([0.3, 2.2], slots=80)
     warm, cold = reconstructor(), reconstructor(warm_start=False)
-    first = _cut(whole, 0)
+    first = cut(whole, 0)
     warm.solve(first)
-    second = _cut(whole, 16)
+    second = cut(whole, 16)
     start = warm._warm_start(second)
     assert start is not None and start.known[:, :48].all() and not start.known[:, 48:].any()
     assert (start.betas_weight == 64).all()
@@ -169,12 +115,12 @@ def test_next_window_starts_from_the_last_and_costs_less():
 def test_state_goes_through_the_log_and_is_bounded():
     whole, _ = walkers([0.3, 2.2], slots=112)
     one, other = reconstructor(), reconstructor()
-    one.solve(_cut(whole, 0))
+    one.solve(cut(whole, 0))
     other.import_state(one.export_state())
     np.testing.assert_array_equal(
-        one.solve(_cut(whole, 16)).pose_rotvec, other.solve(_cut(whole, 16)).pose_rotvec
+        one.solve(cut(whole, 16)).pose_rotvec, other.solve(cut(whole, 16)).pose_rotvec
     )
-    newcomer = replace(_cut(whole, 48), person_ids=np.array([900, 901]))
+    newcomer = replace(cut(whole, 48), person_ids=np.array([900, 901]))
     one.solve(newcomer)
     assert set(one.export_state()) == {900, 901}  # window 3; the others were last seen in window 1
 
@@ -182,11 +128,11 @@ def test_state_goes_through_the_log_and_is_bounded():
 def test_a_poisoned_person_fails_alone():
     whole, _ = walkers([0.3, 2.2], slots=80)
     stage = reconstructor()
-    stage.solve(_cut(whole, 0))
+    stage.solve(cut(whole, 0))
     state = dict(stage.export_state())
     state[100] = replace(state[100], pose_rotvec=np.full_like(state[100].pose_rotvec, np.nan))
     stage.import_state(state)
-    solution = stage.solve(_cut(whole, 16))
+    solution = stage.solve(cut(whole, 16))
     assert solution.status.tolist() == [SolveStatus.FAILED, solution.status[1]]
     assert solution.status[1] != SolveStatus.FAILED
     assert (solution.provenance[0] == Provenance.ABSENT).all() and np.isfinite(solution.joints_m).all()
@@ -201,12 +147,3 @@ def test_paper_answers_through_the_same_face():
     )
     solution = Reconstructor(config, BODY, PRIOR).solve(problem)
     assert np.linalg.norm(solution.joints_m - joints, axis=-1).mean() < 0.3
-
-
-def _cut(problem: WindowProblem, slot0: int, slots: int = 64) -> WindowProblem:
-    part = slice(slot0, slot0 + slots)
-    names = ("keypoints_px", "confidence", "box_px", "hvip_px", "hvip_sigma_px")
-    return replace(
-        problem, window=slot0 // 16, slot0=slot0, present=problem.present[:, part], track_m=problem.track_m[:, part],
-        **{k: np.ascontiguousarray(getattr(problem, k)[:, :, part]) for k in names},
-    )  # fmt: skip
