@@ -5,7 +5,8 @@
 
 r is the 6D form of joints 1..21. M is how far the 22 joints move, in all directions of r at once: the components spend
 themselves on what is seen, not on the twist of a wrist. z has unit variance in every direction over the
-people one meets (`PoseBank.crowd_weight`).
+people one meets (`PoseBank.crowd_weight`),
+but for what they hardly do.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ LEVER_FLOOR_M = 0.05
 """Keeps a say for what moves no joint, e.g. the twist of wrists."""
 LEAST_SCALE = 0.05
 """Of an entry of r: some joints hardly move in the recordings, and must not be blown up."""
+LEAST_SPREAD = 0.01
+"""Of a component over the first: what the recordings hardly do would be blown up by its inverse."""
 POSES_OF_LEVER = 400
 
 
@@ -41,7 +44,7 @@ def lever_metric(poses_6d: Float[Tensor, "B 126"]) -> Float[Tensor, "126 126"]:
     """M without its floor, m^2, the same for a pose and its mirror image; float64."""
 
     def flat_joints(sixd: Tensor) -> Tensor:
-        return joints_of(rotmat_from_6d(sixd.reshape(BODY_JOINTS, 6))).flatten()
+        return joints_of(rotmat_from_6d(sixd.reshape(1, BODY_JOINTS, 6))).flatten()
 
     jacobian = torch.func.vmap(torch.func.jacrev(flat_joints))(poses_6d).double()
     metric = torch.einsum("bjp,bjq->pq", jacobian, jacobian) / len(poses_6d)
@@ -67,7 +70,8 @@ def linear_start(network: PoseVAE, bank: PoseBank, seed: int = 0) -> None:
     covariance = off.T @ (off * weight)
     covariance = _both_sides(covariance)
     variances, axes = torch.linalg.eigh(lower.T @ covariance @ lower)
-    spread, axes = variances.flip(0)[:LATENT_DIM].clamp_min(1e-12).sqrt(), axes.flip(1)[:, :LATENT_DIM]
+    spread, axes = variances.flip(0)[:LATENT_DIM].clamp_min(0.0).sqrt(), axes.flip(1)[:, :LATENT_DIM]
+    spread = spread.clamp_min(LEAST_SPREAD * float(spread[0]))
     # the sign of an eigenvector is arbitrary; fix it, so that two machines start alike
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
     outwards = torch.linalg.solve_triangular(lower.T, axes * spread, upper=True)
