@@ -199,6 +199,17 @@ def test_bad_folders_are_told_in_one_line(tmp_path: Path, wrong: str) -> None:
     assert "\n" not in str(failed.value) and str(tmp_path) in str(failed.value)
 
 
+def test_a_folder_of_amass_is_read_as_well(tmp_path: Path) -> None:
+    (tmp_path / "s1").mkdir()
+    poses = 0.1 * np.random.default_rng(0).standard_normal((150, 156))
+    np.savez(tmp_path / "s1" / "walk_poses.npz", poses=poses, trans=np.zeros((150, 3)), mocap_framerate=60.0)
+    (clip,) = read_recordings(tmp_path)
+    assert (clip.num_frames, clip.category, clip.subject) == (75, "walk", "s1")
+    np.savez(tmp_path / "s1" / "other.npz", poses=poses)
+    with pytest.raises(CrowdstreamError, match="trans"):
+        read_recordings(tmp_path)
+
+
 def test_lifter_windows_without_a_judged_slot_are_left_out(
     baselines: Baselines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
