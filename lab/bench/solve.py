@@ -26,11 +26,12 @@ from ...kernels.solve.initialise import FirstGuessConfig, initialise, make_templ
 from ...kernels.solve.rmsprop import PaperConfig, solve_paper
 from ...kernels.solve.weights import EnergyWeights
 from ...stream.body_files import load_body
-from ...stream.prior_files import load_pose_prior
+from ...stream.prior_files import load_lifter, load_motion_prior, load_pose_prior
 from ...stream.reconstruct import ReconstructConfig, Reconstructor
 from ..mocap import MocapClip, read_mocap
 from .metric import Direction, Metric
 from .solve_cases import CaseConfig, SolveCase, cut, make_case
+from .solve_full import Networks, full_run
 from .solve_scores import SolveScore, score
 
 REPEATS = 3
@@ -167,7 +168,8 @@ def run_solve(mocap: Path, people: int = 20) -> list[Metric]:
         people: N of the windows.
 
     Ratios are of processor time with one thread each: on a shared machine torch's threads wait for each other,
-    which would flatter `live`. The slide is wall time on two threads, the whole stage as it runs.
+    which would flatter `live`. The slide is wall time on two threads, the whole stage as it runs, without networks;
+    `solve.full` is the same with lifter and motion prior, every person-frame counted once.
     Errors of `live` and the speed ratios are held against the baseline; figures of `paper` and plain
     person-frames per second are reported only. Seeds are fixed, so errors repeat to rounding.
     """
@@ -185,13 +187,18 @@ def run_solve(mocap: Path, people: int = 20) -> list[Metric]:
     rows = {row.solver: row for row in compare("alone", alone, body, prior, live, papers)}
     metrics += _speeds("alone", rows)
     long = make_case(clips, body, base.model_copy(update={"seed": 105, "frames": 128}))
-    for row in slide("slide", long, body, prior, ReconstructConfig(live=LiveConfig(threads=2))):
+    bare = ReconstructConfig(live=LiveConfig(threads=2), motion_prior=False, lifter=False)
+    for row in slide("slide", long, body, prior, bare):
         solver = row.solver.replace(", ", "_")
         metrics.append(Metric(f"solve.slide.{solver}.stage_pf_per_s", row.person_frames_per_s, "pf/s"))
         metrics.append(
             Metric(f"solve.slide.{solver}.mpjpe_mm", row.score.mpjpe_mm, "mm", Direction.LOWER, rel_tol=0.05)
         )
-    return metrics
+    networks = Networks(prior, load_motion_prior(), load_lifter())
+    full = ReconstructConfig(live=LiveConfig(threads=2), motion_prior=True, lifter=True)
+    metrics += full_run(long, body, networks, full).metrics("solve.full")
+    solo = make_case(clips, body, base.model_copy(update={"seed": 106, "frames": 128, "people": 1}))
+    return metrics + full_run(solo, body, networks, full).metrics("solve.full.alone")
 
 
 def _errors(name: str, rows: dict[str, SolveRow]) -> list[Metric]:
