@@ -25,11 +25,13 @@ from ..motion.occlusions import draw_occlusion
 from ..motion.reference import REST_JOINTS_M
 from ..motion.track import MotionTrack
 from ..motion.windows import MotionWindows, WindowBank, WindowSampler
+from .contact_balance import balance_contacts
 from .linear_start import linear_start
 from .motion_card import motion_card
 from .motion_loss import MotionLossConfig, motion_loss
 
 VALIDATION_STRIDE = 32
+BALANCE_BATCHES = 8
 REST = torch.tensor(REST_JOINTS_M[:22], dtype=torch.float32)
 
 
@@ -163,6 +165,20 @@ class MotionPriorRecipe:
             log_variance,
             c.loss,
         )
+
+    def finish(self) -> None:
+        """Contacts told as often as they happen, on training windows."""
+        logits, labels = [], []
+        for part in range(BALANCE_BATCHES):
+            windows, seen = self._draw(2 * 10**9 + part, 200)
+            seen = torch.ones_like(seen)
+            rotmats, path = in_segment(windows, seen)
+            joints, _ = place_joints(rotmats, path, REST)
+            mean, _ = self.network.encode(assemble(joints, rotmats, path, REST), seen)
+            known = windows.contact_known
+            logits.append(self.network.decode(mean).contact_logits[known].flatten(0, 1))
+            labels.append(windows.contact[known].flatten(0, 1))
+        balance_contacts(self.network, torch.cat(logits), torch.cat(labels))
 
     def validate(self) -> dict[str, float]:
         """Errors on held-back windows, mm, over all and over walking; contact F1."""
