@@ -2,9 +2,9 @@
 
     b_j <- b_j - q_j,    q_j the quantile of joint j's logits at which as many are told as are labelled
 
-Cross entropy gives probabilities; a rare or noisy label then seldom reaches one half, and "more likely than not" misses a
-quarter of all contacts. With the quantile at zero, as many are told wrongly as are missed, which is where F1 is at its best
-or next to it. Set on windows of the training split.
+Cross entropy gives probabilities; a rare or noisy label then seldom reaches one half, and "more likely than not"
+misses a quarter of all contacts. With the quantile at zero, as many are told wrongly as are missed, which is where F1
+is at its best or next to it. Set on windows of the training split.
 """
 
 from __future__ import annotations
