@@ -79,7 +79,7 @@ def disturb(
         )
         fast = torch.randn(batch, 64, *shape, generator=generator)
         share = torch.rand(batch, 1, *[1] * len(shape), generator=generator)
-        return share * fast + (1 - share) * slow.transpose(1, 2).unflatten(2, shape)
+        return share * fast + (1 - share) * slow.transpose(1, 2).reshape(batch, 64, *shape)
 
     turn = rotvec_to_rotmat(noise(22, 3) * config.noise_rad * much)
     return rotmats @ turn, root_m + noise(3) * config.noise_m * much[..., 0]

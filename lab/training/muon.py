@@ -52,14 +52,14 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._turn(weight, group)
+                    self._turn(weight, weight.grad, group)
 
-    def _turn(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _turn(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
         moving = state["momentum_buffer"]
-        moving.lerp_(weight.grad, 1 - group["momentum"])
-        aim = torch.lerp(weight.grad, moving, group["momentum"])
+        moving.lerp_(gradient, 1 - group["momentum"])
+        aim = torch.lerp(gradient, moving, group["momentum"])
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(orthogonal(aim), alpha=-group["lr"] * 0.2 * math.sqrt(max(weight.shape)))
