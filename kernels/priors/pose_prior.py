@@ -4,6 +4,16 @@
 
 Three stand behind this face: the Gaussian (`gaussian_pose`), the learned one (`pose_vae`) and a user's own VPoser v2
 (`stream.vposer_file`). Only the 21 body joints are theirs: the root is handed through, the hands stay at zero.
+
+Which one where. Holding a pose and judging it pull apart: the learned prior holds poses of unseen people at less than
+half the linear prior's error, and by the same token lets a solve from one camera explain more of its noise. With the
+printed weights it ends nearer to the pixels and farther from the truth than the Gaussian, so the Gaussian stays the
+default of both presets; the others are there to be asked for (`stream.pose_prior_file`).
+
+Preset `live` needs more than this face: its normal equations take the prior as one fixed quadratic with the full
+covariance. A learned one would enter as |pose - decode(z0) - J dz|^2 + |z0 + dz|^2 about its own projection z0 of each
+pose, J = d decode / d z: some 32 decodings a person-frame (20 M multiplications, more than all other terms together)
+unless one J serves a whole window. Worth trying only where crowds of unusual poses show a gain.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ Read by `crowdstream.stream.prior_files.load_pose_vae`; code: `kernels/priors/po
 
 A variational autoencoder of body poses: SMPL joints 1..21 as 6D rotations, 32 latent numbers, {width} wide, a linear
 skip in both directions that began as principal components weighted by joint motion. Root rotation, hands, shape and
-images are no part of it. `z` is unit normal over the people one meets in a crowd; `E_pose = 1/2 |z|^2`.
+images are no part of it. `z` is about unit normal over the people one meets in a crowd; `E_pose = 1/2 |z|^2`.
 
 {frames:,} poses, each also mirrored, some with arms or legs of another frame. Rare categories are drawn more often
 than they are met, so that they can be told, and count in the latent's distribution for what they are
