@@ -96,6 +96,26 @@ def test_what_is_validated_is_what_is_left_in_the_network(tmp_path: Path) -> Non
     assert not recipe.network.training
 
 
+class Finishing(ToyRecipe):
+    """Doubles its last bias when all is learned."""
+
+    def finish(self) -> None:
+        self.learned = weights(self)
+        assert not torch.is_grad_enabled() and not self.network.training
+        self.network.layers[4].bias.mul_(2.0)
+
+
+def test_a_recipe_finishes_its_network_once_and_is_measured_after_it(tmp_path: Path) -> None:
+    recipe, plain = Finishing(), ToyRecipe()
+    fit(recipe, config(), tmp_path / "finishing")
+    fit(plain, config(), tmp_path / "plain")
+    assert torch.equal(recipe.learned, weights(plain))
+    assert torch.equal(recipe.network.layers[4].bias, 2 * plain.network.layers[4].bias)
+    assert torch.equal(recipe.validated[-1]["layers.4.bias"], recipe.network.layers[4].bias)
+    tensors = "checkpoint-00000006.safetensors"  # what is resumed is what was learned
+    assert (tmp_path / "finishing" / tensors).read_bytes() == (tmp_path / "plain" / tensors).read_bytes()
+
+
 def test_looking_does_not_change_what_is_learned(tmp_path: Path) -> None:
     """Validations and checkpoints after every step or never: the same weights."""
     often, seldom = ToyRecipe(), ToyRecipe()
