@@ -2,9 +2,9 @@
 
     w = W (DCT_k(out) - mean) = U S V^T,    C = W^-1 V S / sqrt(n),    P = sqrt(n) S^-1 V^T W,    z = P (out - mean)
 
-over windows of the training split, local part (256 directions) and global part (128) each for itself. W is the lever of a
-number: how far, in metres, it moves the body's joints; so the components spend themselves on what is seen, not on the twist of
-a wrist. z then has unit variance in every direction, as the VAE's prior wants it.
+over windows of the training split, local part (256 directions) and global part (128) each for itself. W is the lever
+of a number: how far, in metres, it moves the body's joints; so the components spend themselves on what is seen, not on
+the twist of a wrist. z then has unit variance in every direction, as the VAE's prior wants it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the motion prior is taught with: an error of each part of the state, contacts, and the KL divergence.
 
-    L = |J - J^| + |x - x^| + w_v |v - v^| + w_R |theta - theta^| + w_r |r - r^| + w_g |gamma - gamma^| + w_c BCE(c) + w_KL KL
+    L = |J - J^| + |x - x^| + w_v |v - v^| + w_R |theta - theta^| + w_r |r - r^| + w_g |gamma - gamma^|
+        + w_c BCE(c) + w_KL KL
 
 |.| is the mean over joints and frames of the Euclidean length (not its square: the error that is reported), J about the
 pelvis by forward kinematics of the decoded rotations. tau is r minus a constant, so it has no term of its own.
@@ -8,7 +9,6 @@ pelvis by forward kinematics of the decoded rotations. tau is r minus a constant
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
