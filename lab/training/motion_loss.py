@@ -9,7 +9,6 @@ pelvis by forward kinematics of the decoded rotations. tau is r minus a constant
 
 from __future__ import annotations
 
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor

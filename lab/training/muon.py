@@ -4,7 +4,8 @@
 
 NS is five rounds of the quintic Newton-Schulz iteration X <- a X + (b A + c A^2) X, A = X X^T, which brings all
 singular values near 1. torch.optim.Muon does them in bfloat16, which most processors emulate at a tenth of float32's
-speed; here they are done in the matrix's own type on the CPU. The factor makes steps as long as AdamW's, so one learning rate serves both.
+speed; here they are done in the matrix's own type on the CPU. The factor makes steps as long as AdamW's, so one
+learning rate serves both.
 """
 
 from __future__ import annotations
