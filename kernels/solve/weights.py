@@ -80,8 +80,10 @@ class EnergyWeights(StageConfig):
         """Every switch in its repaired form.
 
         Not the printed weights, because the terms change their nature: second differences of people are a
-        thirtieth of the first, so both smoothness weights grow; the printed E_2D outweighs the priors sixfold
-        for a detector whose error is 2 % of the box, so the priors and the ground gain.
+        thirtieth of the first, so both smoothness weights and the seam's grow; the printed E_2D outweighs the
+        priors sixfold for a detector whose error is 2 % of the box, so the priors and the ground gain. The motion
+        prior's lambda follows the same noise (a latent of 384 numbers against 64 slots of keypoints), and a resting
+        joint that slides 5 mm in a slot costs about what a keypoint does that is off by 2 px of 150.
         """
         return cls(
             contact=200.0,
@@ -89,6 +91,9 @@ class EnergyWeights(StageConfig):
             pose_prior=2.0,
             shape=2.0,
             pose_smoothness=500.0,
+            vae=20.0,
+            contact_velocity=50_000.0,
+            connect=5_000.0,
             sigma="soft",
             sigma_min=0.05,
             box_scale="inverse_size_squared",
@@ -96,4 +101,6 @@ class EnergyWeights(StageConfig):
             hvip_robust_sigmas=3.0,
             contact_form="signed",
             difference_order=2,
+            contact_height_form="band",
+            contact_probability="held",
         )
