@@ -83,7 +83,7 @@ class EnergyWeights(StageConfig):
         thirtieth of the first, so both smoothness weights and the seam's grow; the printed E_2D outweighs the
         priors sixfold for a detector whose error is 2 % of the box, so the priors and the ground gain. The motion
         prior's lambda follows the same noise (a latent of 384 numbers against 64 slots of keypoints), and a resting
-        joint that slides 5 mm in a slot costs about what a keypoint does that is off by 2 px of 150.
+        joint that slides 5 mm in a slot costs about what a keypoint does that is off by 1.5 px of 150.
         """
         return cls(
             contact=200.0,
