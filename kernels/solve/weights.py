@@ -91,7 +91,7 @@ class EnergyWeights(StageConfig):
             pose_prior=2.0,
             shape=2.0,
             pose_smoothness=500.0,
-            vae=20.0,
+            vae=60.0,
             contact_velocity=50_000.0,
             connect=5_000.0,
             sigma="soft",
