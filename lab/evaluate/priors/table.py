@@ -86,7 +86,7 @@ def _others(results: Numbers) -> Table:
 
 def _by_category(results: Numbers) -> Table:
     table = _plain("by category: prior/best baseline; contacts alone")
-    table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
+    table.add_column("", no_wrap=True, max_width=11, overflow="ellipsis")
     for heading in ("n", "whole", *(f"{n}" for n in GAPS), "legs", "pose", "F1"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, part in {"all": results, **results["by_category"]}.items():
