@@ -29,6 +29,7 @@ CAPSULES = (
     (5, 8, 0.055), (16, 18, 0.05), (17, 19, 0.05), (18, 20, 0.04), (19, 21, 0.04),
 )  # fmt: skip
 """Ends (SMPL joints) and radius, metres, of a body 1.71 m tall."""
+HEAD, HEAD_RADIUS_M = 15, 0.105
 THICKNESS_M = (
     0.11,
     0.10,
@@ -96,9 +97,11 @@ def self_occluded(view: TrueView) -> Bool[Tensor, "B T 17"]:
     joints, depth = view.joints_m[:, ::EVERY], view.depth_m[:, ::EVERY]
     size = (view.height_m[:, ::EVERY] / 1.7).clamp(0.4, 1.2)[..., None, None]
     points, carrier = view.points_m[:, ::EVERY], torch.from_numpy(COCO_TO_SMPL)
-    point_depth = depth[:, :, carrier]
+    point_depth = view.point_depth_m[:, ::EVERY]
     a, b = (torch.tensor([c[k] for c in CAPSULES]) for k in (0, 1))
     radius = torch.tensor([c[2] for c in CAPSULES]) * size
+    # children's heads are nearly as large
+    radius = torch.where(b == HEAD, radius.clamp_min(HEAD_RADIUS_M), radius)
     start, way = joints[:, :, a], joints[:, :, b] - joints[:, :, a]
     off = points[:, :, :, None] - start[:, :, None]
     along = (off * way[:, :, None]).sum(-1) / (way * way).sum(-1)[:, :, None].clamp_min(1e-4)

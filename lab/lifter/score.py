@@ -57,8 +57,8 @@ class LifterScore:
 
     def __repr__(self) -> str:
         return (
-            f"LifterScore(W={len(self.category)}, pa_mpjpe_mm={self.pa_mpjpe_mm.mean():.1f}, "
-            f"mpjpe_mm={self.mpjpe_mm.mean():.1f}, root_m={self.root_m.mean():.3f})"
+            f"LifterScore(W={len(self.category)}, pa_mpjpe_mm={np.nanmean(self.pa_mpjpe_mm):.1f}, "
+            f"mpjpe_mm={np.nanmean(self.mpjpe_mm):.1f}, root_m={np.nanmean(self.root_m):.3f})"
         )
 
 

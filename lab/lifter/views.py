@@ -105,6 +105,8 @@ class TrueView:
     """Joints on the plane."""
     depth_m: Float[Tensor, "B T 24"]
     """Of the joints along the view."""
+    point_depth_m: Float[Tensor, "B T 17"]
+    """Of the keypoints."""
     box_m: Float[Tensor, "B T 4"]
     """Left, lowest, right, highest: the body with its flesh."""
     lateral_m: Float[Tensor, "B T"]
@@ -143,7 +145,7 @@ def true_view(people: PosedPeople, cameras: Cameras) -> TrueView:
     middle = ground.shape[1] // 2
     across = frames.R_world_upright[:, middle, None, :, 0]
     lateral = ((ground - ground[:, middle, None]) * across).sum(-1)
-    return TrueView(ground, frames, points, joints, ahead[:, :, :24], box, lateral)
+    return TrueView(ground, frames, points, joints, ahead[:, :, :24], ahead[:, :, 24:], box, lateral)
 
 
 def smooth(path: Float[Tensor, "B T C"], reach: int = 4) -> Float[Tensor, "B T C"]:
