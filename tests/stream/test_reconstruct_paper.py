@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from motion_priors import still_prior
 
+sys.path.pop(0)
+
 from crowdstream.kernels.solve.problem import Provenance, WindowProblem, WindowSolution
 from crowdstream.kernels.solve.rmsprop import PaperConfig
 from crowdstream.lab.bench.solve_cases import CaseConfig, cut, make_case

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from motion_priors import still_prior
 
+sys.path.pop(0)
+
 from crowdstream.kernels.body.tensors import BodyTensors
 from crowdstream.kernels.solve.energies.objective import Bodies
 from crowdstream.kernels.solve.latent import size_of, start_segments
