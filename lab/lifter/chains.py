@@ -56,7 +56,8 @@ def mixed(
     if fast <= 0.0:
         return slow
     new = torch.randn(slow.shape, generator=generator)
-    return (1.0 - fast) ** 0.5 * slow + fast**0.5 * new
+    both: Tensor = float((1.0 - fast) ** 0.5) * slow + float(fast**0.5) * new
+    return both
 
 
 def switches(

@@ -178,9 +178,9 @@ class SightingLaw:
         batch, frames = doubt.shape
         drawn = mixed(generator, batch, frames, 18, RATE_HZ, k.difficulty_s, k.difficulty_fast)
         shared = k.score_honesty * doubt + (1 - k.score_honesty**2) ** 0.5 * drawn[..., 17]
-        return (1 - k.difficulty_person) ** 0.5 * drawn[..., :17] + k.difficulty_person**0.5 * shared[
-            ..., None
-        ]
+        own, common = (1 - k.difficulty_person) ** 0.5, k.difficulty_person**0.5
+        hard: Tensor = own * drawn[..., :17] + common * shared[..., None]
+        return hard
 
     def _sureness(
         self, hard: Float[Tensor, "B T 17"], state: Int[Tensor, "B T 17"], generator: torch.Generator
