@@ -31,7 +31,7 @@ from .motion_card import motion_card
 from .motion_loss import MotionLossConfig, motion_loss
 
 VALIDATION_STRIDE = 32
-BALANCE_BATCHES = 8
+BALANCE_BATCH = 200
 REST = torch.tensor(REST_JOINTS_M[:22], dtype=torch.float32)
 
 
@@ -42,6 +42,8 @@ class MotionRecipeConfig(StageConfig):
     """Windows."""
     start_windows: int = Field(default=12000, ge=1)
     """Windows that the linear start is fitted to."""
+    balance_windows: int = Field(default=1600, ge=1)
+    """Windows that the contact head's bias is set on, after training."""
     noisy_share: float = Field(default=0.35, ge=0, le=1)
     """Share of windows whose visible entries are disturbed, as a solver's output is."""
     noise_rad: float = Field(default=0.12, ge=0)
@@ -169,8 +171,9 @@ class MotionPriorRecipe:
     def finish(self) -> None:
         """Contacts told as often as they happen, on training windows."""
         logits, labels = [], []
-        for part in range(BALANCE_BATCHES):
-            windows, seen = self._draw(2 * 10**9 + part, 200)
+        for part in range(0, self.config.balance_windows, BALANCE_BATCH):
+            count = min(BALANCE_BATCH, self.config.balance_windows - part)
+            windows, seen = self._draw(2 * 10**9 + part // BALANCE_BATCH, count)
             seen = torch.ones_like(seen)
             rotmats, path = in_segment(windows, seen)
             joints, _ = place_joints(rotmats, path, REST)

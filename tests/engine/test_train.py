@@ -168,22 +168,27 @@ def test_one_line_for_what_is_wrong(
 
 SMALL = {
     "pose-prior": ("batch=16", "network.width=16"),
-    "motion-prior": ("batch=4", "network.width=16", "network.frequencies=16", "start_windows=40"),
+    "motion-prior": (
+        "batch=4",
+        "network.width=16",
+        "network.frequencies=15",
+        "start_windows=40",
+        "balance_windows=9",
+    ),
     "lifter": ("batch=3", "network.width=16", "network.layers=1", "bodies=4", "start_windows=100"),
 }
 LOADERS = {"pose-prior": load_pose_vae, "motion-prior": load_motion_prior, "lifter": load_lifter}
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_every_kind_trains_resumes_and_loads(
+def test_every_kind_trains_and_loads(
     kind: str, mocap: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
     settings = [word for item in SMALL[kind] for word in ("--set", item)]
-    train(kind, "--mocap", mocap, "-o", folder, "--steps", "1", *settings, capsys=capsys)
-    out, _ = train(kind, "--resume", folder, "--steps", "2", "--json", capsys=capsys)
+    out, _ = train(kind, "--mocap", mocap, "-o", folder, "--steps", "1", "--json", *settings, capsys=capsys)
     summary = json.loads(out)
-    assert summary["steps"] == 2 and summary["validation"]
+    assert summary["steps"] == 1 and summary["validation"]
     network = LOADERS[kind](Path(summary["file"]))  # type: ignore[operator]
     assert network.config.width == 16
     card = (folder / f"{KINDS[kind].file}.md").read_text()
