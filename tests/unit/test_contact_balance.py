@@ -6,7 +6,7 @@ import torch
 
 from crowdstream.kernels.priors.motion_prior import MotionPrior, MotionPriorConfig
 from crowdstream.kernels.priors.motion_state import CONTACTS
-from crowdstream.lab.training.contact_balance import balance_contacts
+from crowdstream.lab.training.contact_balance import STRANGER_SHIFT, balance_contacts
 
 SMALL = MotionPriorConfig(
     width=16, heads=2, encoder_layers=1, decoder_layers=1, global_width=16, token_latent=4
@@ -23,7 +23,7 @@ def test_as_many_contacts_are_told_as_are_labelled() -> None:
     network = MotionPrior(SMALL)
     logits, labels = _case(0.3)
     shift = balance_contacts(network, logits, labels)
-    told = (logits + shift > 0).float().mean(0)
+    told = (logits + shift > STRANGER_SHIFT).float().mean(0)
     torch.testing.assert_close(told, labels.float().mean(0), atol=1e-3, rtol=0)
 
 
