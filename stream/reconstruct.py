@@ -174,13 +174,17 @@ class Reconstructor:
             start = lifted_start(problem, lifted, config.lifted)
             targets = Targets(lifter=lifter_target(lifted, config.lifted))
 
+        live = config.live
+        if self._motion_prior is not None:
+            live = live.model_copy(update={"outer_warm": config.projection.outer_before})
+
         def steps(start: Bodies, targets: Targets, outer: int | None = None) -> LiveResult:
             return solve_live(
                 problem,
                 start,
                 self._fused_body,
                 self._fused_prior,
-                config.live,
+                live,
                 self._pool,
                 views,
                 targets,

@@ -26,10 +26,10 @@ Array = np.ndarray
 class LiftedConfig(StageConfig):
     """How far the lifter is believed."""
 
-    pose_weight: float = Field(default=0.1, ge=0)
-    """Factor on the inverse variance of its angles; under 1, for neighbouring slots err alike."""
-    place_weight: float = Field(default=0.02, ge=0)
-    """The same of its place."""
+    pose_weight: float = Field(default=1.0, ge=0)
+    """Factor on the inverse variance of its angles. More brings joints nearer still, and jitter with it."""
+    place_weight: float = Field(default=0.0, ge=0)
+    """The same of its place: track and interaction point know it better."""
     fade_slots: float = Field(default=4.0, gt=0)
     """Slots over which a known person's last pose gives way to the lifter's."""
 
@@ -68,7 +68,10 @@ def lifted_start(problem: WindowProblem, lifted: Lifted, config: LiftedConfig) -
 
 
 def lifter_target(lifted: Lifted, config: LiftedConfig) -> Target:
-    """The Gaussian about the lifter's bodies."""
+    """The Gaussian about the lifter's bodies.
+
+    In slots that nobody saw, too: without it there, hidden people came out a quarter worse on a virtual crowd.
+    """
     place = config.place_weight * lifted.sigma_root_m.astype(np.float64) ** -2
     return Target(
         lifted.pose_rotvec[:, :, :22],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,13 +86,10 @@ def full_run(case: SolveCase, body: BodyData, networks: Networks, config: Recons
         accels.append(figures.accel_mm)
         found = Bodies(solution.pose_rotvec, solution.transl_m, solution.betas)
         if config.lifter:
-            lifter_s += _seconds(lambda part=part: lift_people(part.problem, networks.lifter))
+            lifter_s += _seconds(partial(lift_people, part.problem, networks.lifter))
         if config.motion_prior:
-            prior_s += _seconds(
-                lambda part=part, found=found: project_bodies(
-                    part.problem, found, networks.motion, body, config.projection
-                )
-            )
+            asked = (part.problem, found, networks.motion, body, config.projection)
+            prior_s += _seconds(partial(project_bodies, *asked))
     stage.close()
     return FullRun(
         wall_s, processor_s, lifter_s, prior_s, person_frames,

@@ -30,12 +30,15 @@ from crowdstream.kernels.solve.gauss_newton import (
 from crowdstream.kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
 from crowdstream.kernels.solve.lifted import LiftedConfig, lift_people, lifted_start, lifter_target
 from crowdstream.kernels.solve.parts import people_of
+from crowdstream.kernels.solve.prior_target import ProjectionConfig
 from crowdstream.kernels.solve.problem import Provenance, WarmStart, WindowProblem
 from crowdstream.kernels.solve.target import Target
 from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
 
 STILL = still_prior(BODY)
 KNEE = 4
+FAINT = ProjectionConfig(seen_weight=0.02, hidden_weight=0.2)
+"""Walkers swing their legs, of which the test's prior knows nothing: it is believed little."""
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,7 @@ def test_what_nobody_saw_is_told_by_the_prior_and_said_to_be(lifter):
     confidence = problem.confidence.copy()
     confidence[:, 0, 20:45] = 0.0
     hidden = replace(problem, confidence=confidence)
-    off = ReconstructConfig(motion_prior=False, lifter=False)
+    off = ReconstructConfig(motion_prior=False, lifter=False, projection=FAINT)
     prior = Reconstructor(off.model_copy(update={"motion_prior": True}), BODY, PRIOR, STILL).solve(hidden)
     plain = Reconstructor(off, BODY, PRIOR).solve(hidden)
     assert (prior.provenance[0, 20:45] == Provenance.INFILLED).all()
@@ -142,7 +145,7 @@ def test_what_nobody_saw_is_told_by_the_prior_and_said_to_be(lifter):
 
 def test_windows_join_where_they_overlap():
     whole, _ = walkers([0.3, 2.2], slots=80, speed=0.3)
-    on = ReconstructConfig(motion_prior=True, lifter=False)
+    on = ReconstructConfig(motion_prior=True, lifter=False, projection=FAINT)
     stage = Reconstructor(on, BODY, PRIOR, STILL)
     first, second = stage.solve(cut(whole, 0)), stage.solve(cut(whole, 16))
     apart = np.linalg.norm(first.joints_m[:, 16:56, :22] - second.joints_m[:, :40, :22], axis=-1)
@@ -179,9 +182,8 @@ def test_the_lifters_target_is_as_sure_as_the_lifter(lifter):
     problem, _ = walkers([0.3, 1.9], slots=20)
     lifted = lift_people(problem, lifter)
     target = lifter_target(lifted, LiftedConfig(pose_weight=0.5, place_weight=0.25))
-    np.testing.assert_allclose(target.pose_weight, 0.5 / lifted.sigma_rad.astype(np.float64) ** 2)
-    np.testing.assert_allclose(
-        target.transl_weight[..., 1], 0.25 / lifted.sigma_root_m.astype(np.float64) ** 2
-    )
+    angle, place = (s.astype(np.float64) for s in (lifted.sigma_rad, lifted.sigma_root_m))
+    np.testing.assert_allclose(target.pose_weight, 0.5 / angle**2)
+    np.testing.assert_allclose(target.transl_weight[..., 1], 0.25 / place**2)
     silent = lifter_target(lifted, LiftedConfig(pose_weight=0.0, place_weight=0.0))
     assert not silent.pose_weight.any() and not silent.transl_weight.any()
