@@ -67,9 +67,9 @@ class ReconstructConfig(StageConfig):
     """`live`: Gauss-Newton, warm started. `paper`: the printed optimisation, from scratch each window."""
     warm_start: bool = True
     """Carry bodies from window to window; `paper` starts from scratch and only joins its motion to them (eq. 14)."""
-    motion_prior: bool = False
+    motion_prior: bool = True
     """Use the motion prior."""
-    lifter: bool = False
+    lifter: bool = True
     """Use the lifter: for the first bodies, in `live` also as a term."""
     forget_windows: int = Field(default=2, ge=1)
     """People not seen for this many windows are forgotten."""
