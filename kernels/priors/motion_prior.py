@@ -7,10 +7,10 @@ Both ways have a linear skip: z = P (x~ - mean) + network, x = mean + C z + netw
 components of the motions' lowest frequencies (a DCT over time) and x~ is the state bridged across what is hidden
 (`occlusion_fill`). A network alone takes days to reach what those lines give at once; so it learns their residual.
 
-The transformer reads and writes tokens of `patch` frames: motion at 30 Hz is smooth, and 16 wide tokens cost a quarter of
-64. The decoder gives rotations (6D) and the pelvis's path; joints, velocities and matrices of the state follow from them,
-so a decoded state never contradicts itself. E_p sees the whole state, not its local part alone: how someone travels tells
-what hidden legs do.
+The transformer reads and writes tokens of `patch` frames: motion at 30 Hz is smooth, and 16 wide tokens cost a
+quarter of 64. The decoder gives rotations (6D) and the pelvis's path; joints, velocities and matrices of the state
+follow from them, so a decoded state never contradicts itself. E_p sees the whole state, not its local part alone:
+how someone travels tells what hidden legs do.
 """
 
 from __future__ import annotations

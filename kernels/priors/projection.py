@@ -2,8 +2,8 @@
 
     x_hat = D(E(x, seen))
 
-What was seen comes back smoothed onto the motions the prior knows; what was hidden comes back filled. Bodies of any size: positions are
-divided by the person's size on the way in and multiplied on the way out.
+What was seen comes back smoothed onto the motions the prior knows; what was hidden comes back filled. Bodies of any
+size: positions are divided by the person's size on the way in and multiplied on the way out.
 """
 
 from __future__ import annotations
