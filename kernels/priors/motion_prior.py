@@ -5,7 +5,7 @@
 
 Both ways have a linear skip: z = P (x~ - mean) + network, x = mean + C z + network, where P and C begin as principal
 components of the motions' lowest frequencies (a DCT over time) and x~ is the state bridged across what is hidden
-(`occlusion_fill`). A network alone takes days to reach what those lines give at once; so it learns their residual.
+(`occlusion_fill`). The linear model is fitted in seconds; the network has to learn only what it gets wrong.
 
 The transformer reads and writes tokens of `patch` frames: motion at 30 Hz is smooth, and 16 wide tokens cost a
 quarter of 64. The decoder gives rotations (6D) and the pelvis's path; joints, velocities and matrices of the state
