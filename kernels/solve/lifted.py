@@ -26,7 +26,7 @@ Array = np.ndarray
 class LiftedConfig(StageConfig):
     """How far the lifter is believed."""
 
-    pose_weight: float = Field(default=0.5, ge=0)
+    pose_weight: float = Field(default=1.0, ge=0)
     """Factor on the inverse variance of its angles. More brings joints nearer still, and jitter with it."""
     place_weight: float = Field(default=0.0, ge=0)
     """The same of its place: track and interaction point know it better."""
