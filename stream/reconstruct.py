@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from ..kernels.body.data import BodyData
 from ..kernels.lifter.lifter import Lifter
 from ..kernels.priors.gaussian_pose import GaussianPosePrior
 from ..kernels.priors.motion_prior import MotionPrior
+from ..kernels.priors.pose_prior import PosePrior
 from ..kernels.settings import StageConfig
 from ..kernels.solve.finish import FinishConfig, finish
 from ..kernels.solve.gauss_newton import (
@@ -55,6 +57,7 @@ from ..kernels.solve.prior_target import (
 )
 from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
 from ..kernels.solve.rmsprop import PaperConfig, solve_paper
+from .pose_prior_file import load_any_pose_prior
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
 
 Array = np.ndarray
@@ -69,6 +72,9 @@ class ReconstructConfig(StageConfig):
     """Carry bodies from window to window; `paper` starts from scratch and only joins its motion to them (eq. 14)."""
     motion_prior: bool = True
     """Use the motion prior."""
+    pose_prior: str = "gaussian"
+    """E_pose of `paper` (eq. 8): gaussian, learned, or a file of one's own, VPoser v2 among them. `live` needs the
+    Gaussian's quadratic and keeps to it."""
     lifter: bool = True
     """Use the lifter: for the first bodies, in `live` also as a term."""
     forget_windows: int = Field(default=2, ge=1)
@@ -120,15 +126,17 @@ class Reconstructor:
         prior: GaussianPosePrior,
         motion_prior: MotionPrior | None = None,
         lifter: Lifter | None = None,
+        paper_prior: PosePrior | None = None,
     ) -> None:
         """
         Args:
             config: settings; a network that is switched off there is not used.
             body, prior: what is solved for, and what poses are likely.
             motion_prior, lifter: None to do without.
+            paper_prior: of preset `paper`; None takes `prior` there too.
         """
         self.config = config
-        self._body, self._prior = body, prior
+        self._body, self._paper_prior = body, paper_prior or prior
         self._motion_prior = motion_prior if config.motion_prior else None
         self._lifter = lifter if config.lifter else None
         self._fused_body, self._fused_prior = fused_body(body), fused_prior(prior)
@@ -215,7 +223,7 @@ class Reconstructor:
             problem,
             start.as_warm_start(problem.present),
             self._body,
-            self._prior,
+            self._paper_prior,
             config.paper,
             motion_prior=self._motion_prior,
         )
@@ -275,7 +283,7 @@ def make_reconstructor(config: ReconstructConfig, body: BodyData) -> Reconstruct
     """A reconstructor with the networks that ship and that its settings ask for.
 
     Raises:
-        ModelError: a shipped file is missing or damaged.
+        ModelError: a shipped file is missing or damaged, or the pose prior that is asked for cannot be read.
     """
     return Reconstructor(
         config,
@@ -283,4 +291,11 @@ def make_reconstructor(config: ReconstructConfig, body: BodyData) -> Reconstruct
         load_pose_prior(),
         load_motion_prior() if config.motion_prior else None,
         load_lifter() if config.lifter else None,
+        _paper_prior(config),
     )
+
+
+def _paper_prior(config: ReconstructConfig) -> PosePrior | None:
+    if config.preset != "paper" or config.pose_prior == "gaussian":
+        return None
+    return load_any_pose_prior(None if config.pose_prior == "learned" else Path(config.pose_prior))
