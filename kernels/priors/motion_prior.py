@@ -30,6 +30,7 @@ from .motion_state import (
     CONTACTS,
     GLOBAL,
     GROUPS,
+    ROOT_ROTATION,
     ROTATIONS,
     SEGMENT_FRAMES,
     STATE_DIM,
@@ -135,7 +136,9 @@ class MotionPrior(nn.Module):
         self.head = nn.Linear(c.width, c.patch * (OUT + CONTACTS))
         for skip in (self.local_in, self.global_in, self.local_out, self.global_out):
             skip.weight.requires_grad_(False)  # set by the analysis that training starts from
-        for layer in (self.to_latent, self.global_encoder[-1], self.head, self.to_spread):
+        last = self.global_encoder[-1]
+        assert isinstance(last, nn.Linear)
+        for layer in (self.to_latent, last, self.head, self.to_spread):
             nn.init.zeros_(layer.weight)  # the linear skip alone is where training starts
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.to_spread.bias, -6.0)
@@ -202,8 +205,8 @@ class MotionPrior(nn.Module):
 
 def output_form(state: Float[Tensor, "*batch 330"]) -> Float[Tensor, "*batch 135"]:
     """The part of a state that the decoder writes: 6D of joints 1..21, 6D of the pelvis, pelvis position."""
-    body = state[..., ROTATIONS].unflatten(-1, (BODY_JOINTS, 3, 3))
-    root = state[..., -9:].unflatten(-1, (3, 3))
+    body = state[..., ROTATIONS].reshape(*state.shape[:-1], BODY_JOINTS, 3, 3)
+    root = state[..., ROOT_ROTATION].reshape(*state.shape[:-1], 3, 3)
     position = state[..., GLOBAL][..., :3]
     return torch.cat([rotmat_to_6d(body).flatten(-2), rotmat_to_6d(root), position], -1)
 

@@ -51,8 +51,7 @@ def bridge_state(
     joints = seen[..., :BODY_JOINTS]
     parts = []
     for part in (JOINTS, VELOCITY, ROTATIONS):
-        shape = (BODY_JOINTS, -1)
-        values = state[..., part].unflatten(-1, shape)
-        parts.append(bridge(values, joints, mean[part].unflatten(-1, shape)).flatten(-2))
+        values = state[..., part].reshape(*state.shape[:-1], BODY_JOINTS, -1)
+        parts.append(bridge(values, joints, mean[part].reshape(BODY_JOINTS, -1)).flatten(-2))
     whole = bridge(state[..., None, GLOBAL], seen[..., BODY_JOINTS:], mean[None, GLOBAL])
     return torch.cat([*parts, whole[..., 0, :]], -1)
