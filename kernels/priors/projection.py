@@ -1,6 +1,6 @@
 """A motion's nearest likely motion: into the segment's frame, through the motion prior, and back into the world.
 
-    x_hat = D(E(x, seen))
+    x_hat = D(E(x, seen)), its hidden part tied to what was seen (`attach`)
 
 What was seen comes back smoothed onto the motions the prior knows; what was hidden comes back filled. Bodies of any
 size: positions are divided by the person's size on the way in and multiplied on the way out.
@@ -8,12 +8,13 @@ size: positions are divided by the person's size on the way in and multiplied on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .attach import attach
 from .motion_prior import MotionPrior
 from .motion_state import BODY_JOINTS, SegmentFrame, motion_state, segment_frame
 
@@ -77,7 +78,9 @@ def project(
     """
     turned, path, frame = into_segment(rotmats, root_m, ground_m, size, first_seen(seen))
     z, _ = prior.encode(motion_state(turned, path, prior.rest_joints_m), seen)
-    return out_of_segment(prior, z, frame, size)
+    told = out_of_segment(prior, z, frame, size)
+    tied_rotmats, tied_root = attach(told.rotmats, told.root_m, rotmats, root_m, seen)
+    return replace(told, rotmats=tied_rotmats, root_m=tied_root)
 
 
 def out_of_segment(

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ....kernels.priors.attach import attach
 from ....kernels.priors.motion_prior import MotionPrior
 from ....kernels.priors.motion_state import BODY_JOINTS, motion_state, place_joints
 from ....kernels.priors.projection import into_segment
@@ -99,7 +100,7 @@ class MotionScores:
 
 @dataclass(frozen=True)
 class PriorAnswers:
-    """The motion prior as it is used: the mean of the posterior, decoded."""
+    """The motion prior as it is used: the mean of the posterior, decoded, its hidden part tied to what was seen."""
 
     prior: MotionPrior
 
@@ -108,8 +109,9 @@ class PriorAnswers:
         batch = seen.expand(len(shown.root_m), *seen.shape)
         state = motion_state(shown.rotmats, shown.root_m, self.prior.rest_joints_m)
         z, _ = self.prior.encode(state, batch)
-        decoded = self.prior.decode(z)
-        return Answer(Segments(decoded.rotmats, decoded.root_m), decoded.contact_logits > 0.0)
+        told = self.prior.decode(z)
+        motion = attach(told.rotmats, told.root_m, shown.rotmats, shown.root_m, batch)
+        return Answer(Segments(*motion), told.contact_logits > 0.0)
 
 
 def score_motion(
