@@ -172,8 +172,9 @@ def _relative(motion: Segments) -> Float[Tensor, "B 64 22 3"]:
 def _accel_error(
     found: Float[Tensor, "B 64 22 3"], true: Float[Tensor, "B 64 22 3"], question: Hiding
 ) -> Float[Array, "B"]:
-    """Second differences whose middle is hidden; seams to the seen frames are in it."""
-    off = (found - true)[:, question.frames.start - 1 : question.frames.stop + 1]
+    """Second differences whose middle is hidden; the seams are in it, and beyond them stands what was seen."""
+    off = (found - true)[:, question.frames.start - 1 : question.frames.stop + 1].clone()
+    off[:, [0, -1]] = 0.0
     second = off[:, 2:] - 2 * off[:, 1:-1] + off[:, :-2]
     return np.asarray(1e3 * second.norm(dim=-1).mean((1, 2)).double().numpy())
 
