@@ -42,7 +42,11 @@ class Targets(TyperGroup):
         return ("" if name == _PATH else name), command, rest
 
 
-app = typer.Typer(cls=Targets, add_completion=False)
+app = typer.Typer(
+    cls=Targets,
+    add_completion=False,
+    help="Score a result against exact truth, or the learned priors on recordings.",
+)
 app.command("prior")(prior)
 app.command("lifter")(lifter)
 

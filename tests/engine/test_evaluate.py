@@ -178,7 +178,8 @@ def test_the_same_question_has_the_same_answer_only_later(run: Published) -> Non
 
 def test_an_energy_left_out_is_missed(run: Published) -> None:
     got = evaluate(replace(QUESTION, without_energy=("reprojection",)), SEEN)
-    assert got["corrected"]["mpjpe_mm"] > 1.5 * report(QUESTION, SEEN, run)["corrected"]["mpjpe_mm"]
+    # the lifter still reads the keypoints, so a solve without them is poor and not lost
+    assert got["corrected"]["mpjpe_mm"] > 1.25 * report(QUESTION, SEEN, run)["corrected"]["mpjpe_mm"]
     assert got["run"]["without_energy"] == ["reprojection"]
 
 
