@@ -97,13 +97,17 @@ def test_a_worker_that_dies_ends_the_run_with_its_cause_and_keeps_what_is_commit
                 os._exit(1)
             return super().step(batch)
 
-    plan = crowd.make_plan(tmp_path, "ray")
+    # without networks, whose loading may take as long as the whole clip: windows must be done when the worker dies
+    plan = crowd.make_plan(tmp_path, "ray", "solve.lifter=false", "solve.motion_prior=false")
     with pytest.raises(EngineFault, match="the perception worker process died") as caught:
         run_engine(plan, workers=replace(crowd.SCRIPTED, perception=DiesHalfway))
     assert "\n" not in str(caught.value)
     live = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.LIVE]
     windows = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.WINDOW]
-    assert len(live) == 96 and len(windows) >= 2
+    # batches that were on the way between the workers end with them; there are never more than the bound says
+    runtime = plan.config.runtime
+    assert 96 - runtime.batches_in_flight * runtime.batch_frames <= len(live) <= 96
+    assert len(windows) >= 1
 
 
 INTERRUPTED = """
