@@ -7,7 +7,8 @@ Three stand behind this face: the Gaussian (`gaussian_pose`), the learned one (`
 
 Which one where. Holding a pose and judging it pull apart: the learned prior holds poses of unseen people at less than
 half the linear prior's error, and by the same token lets a solve from one camera explain more of its noise. With the
-printed weights it ends nearer to the pixels and farther from the truth than the Gaussian, so the Gaussian stays the
+printed weights, two earlier trainings of it ended nearer to the pixels and farther from the truth than the Gaussian
+(four people, 60 against 55 mm), so the Gaussian stays the
 default of both presets; the others are there to be asked for (`stream.pose_prior_file`).
 
 Preset `live` needs more than this face: its normal equations take the prior as one fixed quadratic with the full

@@ -301,25 +301,14 @@ def solve_live(
     n, t = problem.present.shape
     f = np.float32
     views = fused_views(problem, config) if views is None else views
-    said = [
-        None if each is None else target_rows(each, start.pose_rotvec)
-        for each in (targets.motion_prior, targets.lifter)
-    ]
-    if spoken := [each for each in said if each is not None]:
-        merged = merge_rows(spoken)
-        views = views._replace(target=merged.mean.astype(f), target_weight=merged.weight.astype(f))
+    said, views = _with_targets(views, targets, start)
     rows = np.zeros((n, NUM_ROWS, t), f)
     rows[:, 3:NUM_ROT] = start.pose_rotvec[:, :, 1:NUM_JOINTS].reshape(n, t, NUM_ROT - 3).transpose(0, 2, 1)
     rows[:, NUM_ROT:] = start.transl_m.transpose(0, 2, 1)
     base = rotvec_to_rotmat_np(start.pose_rotvec[:, :, 0].astype(np.float64))
     base_rows = np.ascontiguousarray(base.reshape(n, t, 9).transpose(0, 2, 1), f)
     betas = np.ascontiguousarray(start.betas, f).copy()
-    betas_mean, betas_weight = np.zeros((n, NUM_BETAS), f), np.zeros(n, f)
-    known = np.zeros(n)
-    if problem.warm is not None:
-        betas_mean[:] = problem.warm.betas
-        betas_weight[:] = config.shape_weight * problem.warm.betas_weight / WINDOW_INFORMATION
-        known = (problem.warm.known & problem.present).sum(1) / np.maximum(problem.present.sum(1), 1)
+    betas_mean, betas_weight, known = _known_before(problem, config)
     present = problem.present[..., None]
     origin = (np.where(present, start.transl_m, 0).sum(1) / np.maximum(present.sum(1), 1)).astype(f)
     info, fused_terms = np.zeros((n, 4), f), np.zeros((n, len(FUSED_TERMS)), f)
@@ -358,6 +347,34 @@ def solve_live(
         converged=info[:, 3].astype(np.int64),
         terms=np.concatenate([fused_terms[:, :-1], _source_energies(said, rows, slots)], 1),
     )
+
+
+def _with_targets(
+    views: FusedViews, targets: Targets, start: Bodies
+) -> tuple[list[TargetRows | None], FusedViews]:
+    """Each target in the solver's rows (motion prior, lifter), and the views that carry them merged."""
+    said = [
+        None if each is None else target_rows(each, start.pose_rotvec)
+        for each in (targets.motion_prior, targets.lifter)
+    ]
+    if spoken := [each for each in said if each is not None]:
+        merged = merge_rows(spoken)
+        mean, weight = merged.mean.astype(np.float32), merged.weight.astype(np.float32)
+        views = views._replace(target=mean, target_weight=weight)
+    return said, views
+
+
+def _known_before(
+    problem: WindowProblem, config: LiveConfig
+) -> tuple[Float[Array, "N 10"], Float[Array, "N"], Float[Array, "N"]]:
+    """Betas of the window before, their weight, and the share of each person's slots that it has solved."""
+    n, f = problem.num_people, np.float32
+    mean, weight, known = np.zeros((n, NUM_BETAS), f), np.zeros(n, f), np.zeros(n)
+    if problem.warm is not None:
+        mean[:] = problem.warm.betas
+        weight[:] = config.shape_weight * problem.warm.betas_weight / WINDOW_INFORMATION
+        known = (problem.warm.known & problem.present).sum(1) / np.maximum(problem.present.sum(1), 1)
+    return mean, weight, known
 
 
 def _source_energies(said: list[TargetRows | None], rows: Array, slots: Array) -> Float[Array, "N S"]:

@@ -3,9 +3,8 @@
     M <- mu M + G,    step = -rate 0.2 sqrt(max(m, n)) NS(G + mu M)
 
 NS is five rounds of the quintic Newton-Schulz iteration X <- a X + (b A + c A^2) X, A = X X^T, which brings all
-singular values near 1. torch.optim.Muon does them in bfloat16, which most processors emulate at a tenth of float32's
-speed; here they are done in the matrix's own type on the CPU. The factor makes steps as long as AdamW's, so one
-learning rate serves both.
+singular values near 1. torch.optim.Muon does them in bfloat16, which is slow on processors without it; here they are
+done in the matrix's own type on the CPU. The factor makes steps as long as AdamW's, so one learning rate serves both.
 """
 
 from __future__ import annotations
