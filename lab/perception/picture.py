@@ -16,7 +16,7 @@ class Picture:
 
     bgr: UInt8[Array, "H W 3"]
     boxes_px: Float[Array, "N 4"]
-    """x1, y1, x2, y2 on pixel edges: of what is seen of the person (body and clothes), within the picture. As COCO's."""
+    """x1, y1, x2, y2 on pixel edges: of what is seen of body and clothes, within the picture. As COCO's."""
     whole_px: Float[Array, "N 4"]
     """The same of the whole person, hidden and cut-off parts included."""
     visible: Float[Array, "N"]

@@ -76,7 +76,7 @@ class SpriteBank:
         size = int((self._index["size"].prod(axis=1) * _PLANES).sum())
         if int(self._index["version"]) != _VERSION or self._pixels.shape != (size,):
             raise BankError(
-                f"the bank of sprites in {folder} is of another version or was cut short; remove it to have it made anew"
+                f"the bank of sprites in {folder} is of another version or cut short; remove it to have it made anew"
             )
         self._start = np.concatenate([[0], np.cumsum(self._index["size"].prod(axis=1) * _PLANES)])
 
