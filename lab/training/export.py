@@ -8,13 +8,14 @@ from ...stream.network_file import save_network
 from .card import recordings_section, run_section
 from .config import FitConfig
 from .loop import FitResult
+from .recipe import ExportsItself
 from .recipes import Prepared
 
 
 def export(
     prepared: Prepared, config: FitConfig, result: FitResult, folder: Path, file: str, command: str
 ) -> Path:
-    """Write FOLDER/<file>.safetensors and .md.
+    """Write FOLDER/<file>.safetensors (or what the recipe ships as) and .md.
 
     The card is the recipe's own, then what was learned from, then how the file was made.
 
@@ -35,6 +36,9 @@ def export(
         recordings_section(prepared.training, prepared.validation),
         run_section(command, network, config, result),
     )
+    card = "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    if isinstance(prepared.recipe, ExportsItself):
+        return prepared.recipe.export(folder, file, card)
     path = folder / f"{file}.safetensors"
-    save_network(path, network, file, "\n\n".join(part.strip("\n") for part in parts) + "\n")
+    save_network(path, network, file, card)
     return path

@@ -8,6 +8,7 @@ comes from `step_random(seed, step)`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -64,6 +65,15 @@ class HasBaselines(Protocol):
 
     def baselines(self) -> Mapping[str, float]:
         """Under the names of the metrics they belong to."""
+        ...
+
+
+@runtime_checkable
+class ExportsItself(Protocol):
+    """A recipe whose network ships in another form than safetensors."""
+
+    def export(self, folder: Path, file: str, card: str) -> Path:
+        """Write the network, on the CPU with its mean weights, as FOLDER/<file>.* with its card; the network's path."""
         ...
 
 
