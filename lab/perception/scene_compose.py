@@ -1,0 +1,150 @@
+"""Puts people and things into a view: their light, their shadows, far ones first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ...kernels.camera import CameraModel
+from .scene_canvas import Canvas, Shade
+from .scene_cast import Casting
+from .scene_config import SceneConfig
+from .scene_layer import Layer, Pose2D, laid
+from .scene_view import Stands, View
+from .sprite import Sprite, SpriteBank
+
+Array = np.ndarray
+
+_GREY_BGR = np.array([0.114, 0.587, 0.299])
+"""Rec. 601."""
+_MID = 110.0
+"""Brightness that sprites are taken to be rendered in."""
+
+
+@dataclass(frozen=True)
+class _Light:
+    """How the light of a place falls on whoever stands in it."""
+
+    brightness: float
+    contrast: float
+    balance: Float[Array, "3"]
+    cast: float
+    """Strength of cast shadows, 0: none."""
+    along_m: Float[Array, "3"]
+    """Where the shadow of something one metre high ends."""
+    contact: float
+    blur_px: float
+
+
+class Composer:
+    """Lays sprites of two banks into views."""
+
+    def __init__(self, people: SpriteBank, things: SpriteBank, config: SceneConfig) -> None:
+        tolerance = float(np.radians(config.elevation_tolerance_deg))
+        self._people, self._things, self._config = people, things, config
+        self._cast_people, self._cast_things = Casting(people, tolerance), Casting(things, tolerance)
+
+    def compose(
+        self, view: View, actors: Stands, props: Stands, rng: np.random.Generator, first: Layer | None = None
+    ) -> tuple[Canvas, int]:
+        """Paint a view.
+
+        Args:
+            view: where; its picture is taken over.
+            actors: where people stand.
+            props: where things stand.
+            first: the person at actors' first place, laid already, in the light they were rendered in.
+
+        Returns:
+            What was painted, and the number of the layer of `first` (0: none).
+        """
+        light = self._light(view, rng)
+        rows = self._cast_people.rows(actors.elevation_rad, rng)
+        prop_rows = self._cast_things.rows(props.elevation_rad, rng)
+        size_px = (view.bgr.shape[1], view.bgr.shape[0])
+        layers: list[tuple[Layer | None, Stands, int]] = [
+            (self._laid(bank[row], seats, i, light, size_px, rng), seats, i)
+            for bank, picks, seats in ((self._people, rows, actors), (self._things, prop_rows, props))
+            for i, row in enumerate(picks.tolist())
+        ]
+        if first is not None:
+            first = replace(first, colour=cv2.transform(first.colour, _tint(light, rng)))
+            layers[0] = (first, actors, 0)
+        there = [(layer, seats, i) for layer, seats, i in layers if layer is not None]
+        canvas = Canvas(view.bgr)
+        canvas.shade(_shadows(view.camera, size_px, there, light))
+        there.sort(key=lambda part: -part[1].depth_m[part[2]])
+        number = 0
+        for painted, (layer, _, _) in enumerate(there, 1):
+            canvas.paint(layer)
+            if layer is first:
+                number = painted
+        return canvas, number
+
+    def _laid(
+        self, sprite: Sprite, seats: Stands, row: int, light: _Light, size_px: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> Layer | None:  # fmt: skip
+        size = float(np.exp(rng.normal(0.0, 0.05 if sprite.is_person else 0.12)))
+        pose = Pose2D(
+            foot_px=(float(seats.foot_px[row, 0]), float(seats.foot_px[row, 1])),
+            scale=float(seats.px_per_m[row]) / sprite.px_per_m * size,
+            lean_rad=float(seats.roll_rad[row]) + float(rng.normal(0.0, 0.02)),
+            mirror=bool(rng.random() < 0.5),
+        )
+        return laid(sprite, pose, _tint(light, rng), size_px)
+
+    def _light(self, view: View, rng: np.random.Generator) -> _Light:
+        """Mostly that of the backdrop, at times any."""
+        brightness = float(np.exp(rng.normal(0.0, 0.18)))
+        if rng.random() < 0.75:
+            mean = cv2.resize(view.bgr, (16, 16), interpolation=cv2.INTER_AREA).mean()
+            brightness *= float(np.clip((max(mean, 10.0) / _MID) ** 0.4, 0.45, 1.4))
+        if rng.random() < 0.25:
+            brightness *= rng.uniform(0.35, 0.8)  # dark clothes, or exposed for a bright floor
+        angle, length = rng.uniform(0.0, 2 * np.pi), float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
+        casts = rng.random() < self._config.shadow_share
+        return _Light(
+            brightness=brightness,
+            contrast=float(np.exp(rng.normal(0.0, 0.15))),
+            balance=np.exp(rng.normal(0.0, 0.05, 3)),
+            cast=float(rng.uniform(0.08, 0.65)) if casts else 0.0,
+            along_m=length * np.array([np.cos(angle), np.sin(angle), 0.0]),
+            contact=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.9 else 0.0,
+            blur_px=float(rng.uniform(0.02, 0.12) * view.height_px),
+        )
+
+
+def _tint(light: _Light, rng: np.random.Generator) -> Float[Array, "3 4"]:
+    """BGR' = M [B G R 1]: saturation, brightness, colour and contrast of one sprite."""
+    saturation = float(np.exp(rng.normal(0.0, 0.25)))
+    contrast = light.contrast * float(np.exp(rng.normal(0.0, 0.1)))
+    gain = contrast * light.brightness * float(np.exp(rng.normal(0.0, 0.15)))
+    linear = saturation * np.eye(3) + (1.0 - saturation) * _GREY_BGR
+    linear *= (gain * light.balance * np.exp(rng.normal(0.0, 0.05, 3)))[:, None]
+    return np.concatenate([linear, np.full((3, 1), _MID * 0.6 * (1.0 - contrast))], axis=1).astype(np.float32)
+
+
+def _shadows(
+    camera: CameraModel, size_px: tuple[int, int], there: list[tuple[Layer, Stands, int]], light: _Light
+) -> UInt8[Array, "h w"]:
+    """Cast and contact shadows of everybody."""
+    shade = Shade(size_px)
+    if not there:
+        return shade.soft(2.0)
+    ground = np.stack([seats.ground_m[i] for _, seats, i in there])
+    with np.errstate(invalid="ignore"):
+        tips = camera.project(ground + light.along_m) - camera.project(ground)
+    tips = np.nan_to_num(tips)
+    for (layer, seats, i), tip in zip(there, tips, strict=True):
+        px_per_m, elevation = seats.px_per_m[i], seats.elevation_rad[i]
+        if light.cast > 0.0:
+            along = np.clip(tip / (px_per_m * max(np.cos(elevation), 0.3)), -4.0, 4.0)
+            shade.cast(layer, seats.foot_px[i], along, light.cast)
+        if light.contact > 0.0:
+            wide = 0.22 * px_per_m if layer.is_person else 0.45 * (layer.whole_px[2] - layer.whole_px[0])
+            shade.contact(seats.foot_px[i], wide, max(abs(np.sin(elevation)), 0.15), light.contact)
+    return shade.soft(light.blur_px)
