@@ -1,4 +1,4 @@
-"""`crowdstream evaluate`: a result against the truth (virtual crowd, recorded log, MOT text), or the learned priors."""
+"""`crowdstream evaluate`: a result against the truth (virtual crowd, recorded log, MOT text), or what was learned."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from ...kernels.errors import CrowdstreamError
 from ...stream.models.folder import default_folder
 from .console_output import emit_json, note
+from .evaluate_perception import detector, pose
 from .evaluate_priors import lifter, prior
 from .progress_bar import progress_bar
 from .targets import check_target
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
     from ...stream.records import Observation
 
 
-PRIORS = ("prior", "lifter")
+LEARNED = ("prior", "lifter", "detector", "pose")
 """Targets that are no path; a folder of such a name is given as ./prior."""
 _PATH = "path"
 
 
 class Targets(TyperGroup):
-    """`prior` and `lifter` have options of their own; any other target is a path."""
+    """What was learned has options of its own; any other target is a path."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """A path goes to the command for paths, which nobody names."""
-        if args and args[0] not in PRIORS:
+        if args and args[0] not in LEARNED:
             args = [_PATH, *args]
         return super().parse_args(ctx, args or [_PATH])
 
@@ -45,10 +46,12 @@ class Targets(TyperGroup):
 app = typer.Typer(
     cls=Targets,
     add_completion=False,
-    help="Score a result against exact truth, or the learned priors on recordings.",
+    help="Score a result against exact truth, the learned priors on recordings, or the networks on real clips.",
 )
 app.command("prior")(prior)
 app.command("lifter")(lifter)
+app.command("detector")(detector)
+app.command("pose")(pose)
 
 
 @app.command(_PATH)
@@ -91,6 +94,7 @@ def evaluate(
     """Score a result against exact truth: placement, pose, motion, identity, and what a live consumer gets.
 
     The learned priors: crowdstream evaluate prior, crowdstream evaluate lifter (each with --mocap and --help).
+    The networks that look at pictures: crowdstream evaluate detector, crowdstream evaluate pose (--data, --help).
     """
     from ...lab.evaluate.errors import SwitchError
     from ...lab.evaluate.question import OBSERVATIONS, Question

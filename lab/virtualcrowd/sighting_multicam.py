@@ -143,7 +143,7 @@ def reconstruct(images: list[list[Array]], cameras: tuple[CameraModel, ...], net
         for c in range(views):
             boxes, scores = detect_at(networks.detector, images[c][k], DETECT_SIDE_PX)
             seen.append(networks.large.estimate(images[c][k], boxes[scores >= FIRST_SCORE]))
-        for p, joints in enumerate(_meet(seen, cameras)[:PEOPLE]):
+        for p, joints in enumerate(meet(seen, cameras)[:PEOPLE]):
             points[p, k] = joints
     points = _same_order(points)
     boxes = _boxes_of(_smoothed(points), cameras)
@@ -236,7 +236,7 @@ def _triangulate(
     return np.asarray(point)
 
 
-def _meet(seen: list[tuple[Array, Array]], cameras: tuple[CameraModel, ...]) -> list[Float[Array, "17 3"]]:
+def meet(seen: list[tuple[Array, Array]], cameras: tuple[CameraModel, ...]) -> list[Float[Array, "17 3"]]:
     """People of one frame: sets of at least three boxes, one a view, whose keypoints meet; best first."""
     views = len(seen)
     choices = [[-1, *range(len(s[0]))] for s in seen]

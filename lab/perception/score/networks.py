@@ -1,0 +1,84 @@
+"""Networks to be scored: any file or catalogue name, opened on one thread of the processor, behind their adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ....kernels.perception.adapters import build_detector, build_pose
+from ....kernels.perception.detector import Detector
+from ....kernels.perception.letterbox import SIDE_MULTIPLE
+from ....kernels.perception.pose import PoseEstimator
+from ....stream.errors import ModelError
+from ....stream.inference.ladder import InferenceConfig, OpenedNetwork, open_network
+from ....stream.models.catalogue import Role
+from ....stream.models.folder import ModelFile, choose
+
+DETECTOR_YARDSTICK = "rtmdet-nano-person-dynamic"
+POSE_YARDSTICK = "pp-tinypose-256x192"
+POSE_FLOOR = "pp-tinypose-128x96"
+"""The yardstick's own smaller sister: what two good networks differ by."""
+SCORE_FLOOR = 0.05
+"""Boxes below are left out: the least that RTMDet says."""
+
+Scored = TypeVar("Scored")
+
+
+@dataclass(frozen=True)
+class Contender(Generic[Scored]):
+    """A network under test, or the one it is held against."""
+
+    name: str
+    why: str
+    """How it was chosen."""
+    network: Scored
+
+
+def find_network(role: Role, wanted: str, folders: Sequence[Path]) -> ModelFile:
+    """The network of a name or path ("": the best there is); folders are asked in turn.
+
+    Raises:
+        ModelError: none of the folders has it; what the first one said.
+    """
+    first: ModelError | None = None
+    for folder in folders:
+        try:
+            return choose(folder, role, wanted)
+        except ModelError as exc:
+            first = first or exc
+    raise first or ModelError(f"no folder to look for a {role} network in")
+
+
+def load_detector(model: ModelFile, longest_side_px: int) -> Contender[Detector]:
+    """A detector that sees pictures of up to this side without shrinking them.
+
+    Raises:
+        ModelError, InferenceError: damaged, or no detector.
+    """
+    opened = _open(model)
+    side = -(-longest_side_px // SIDE_MULTIPLE) * SIDE_MULTIPLE
+    detector = build_detector(opened.backend, side, SCORE_FLOOR, _contract(opened))
+    return Contender(model.name, model.why, detector)
+
+
+def load_pose(model: ModelFile, batch: int | None = None) -> Contender[PoseEstimator]:
+    """A pose network; `batch` fixes the number of crops of a call.
+
+    Raises:
+        ModelError, InferenceError: damaged, or no pose network.
+    """
+    opened = _open(model)
+    buckets = None if batch is None else (batch,)
+    return Contender(
+        model.name, model.why, build_pose(opened.backend, buckets=buckets, kind=_contract(opened))
+    )
+
+
+def _open(model: ModelFile) -> OpenedNetwork:
+    return open_network(model, InferenceConfig(ladder=("onnxruntime-cpu",), threads=1))
+
+
+def _contract(opened: OpenedNetwork) -> str | None:
+    return opened.model.entry.contract if opened.model.entry else None
