@@ -12,7 +12,7 @@ from ....stream.observe import PerceptionConfig
 from ....stream.sources import open_source
 from .clips import HALL, PETS, Clip, absent, check_folder, true_boxes
 from .detections import Pass, Progress, detect_clip, engine_side_px, input_wh
-from .detector_score import SURE, score_against_truth, score_against_yardstick
+from .detector_score import SURE, judge, list_false, score_against_truth, score_against_yardstick
 from .matching import ClipBoxes
 from .networks import Contender
 
@@ -40,7 +40,9 @@ class DetectorAnswer:
 
     figures: dict[str, Any]
     boxes: dict[tuple[str, str, str], ClipBoxes]
-    """By clip, who (network, yardstick, truth) and input (`640x480`; of the truth: "")."""
+    """By clip, who and input (`640x480`; "" for boxes that belong to no input).
+
+    Who: network, yardstick; `people`, who should be found; `allowed`, what may be found without being false."""
 
 
 def evaluate_detector(
@@ -83,13 +85,15 @@ def _on_pets(
     found = _run(question, PETS, network, yardstick, progress)
     first = found[0][1]
     truth = true_boxes(question.data / "video" / PETS.truth, first.frames, first.size_px)
-    boxes[PETS.name, "truth", ""] = truth
+    boxes[PETS.name, "people", ""] = boxes[PETS.name, "allowed", ""] = truth
     rows = []
     for one, seen in found:
         shown = _shown(seen.size_px, one.side_px)
         boxes[PETS.name, one.who, shown] = seen
         threshold = question.threshold if one.who == "network" else SURE
-        rows.append({"who": one.who, "input": shown, **score_against_truth(seen, truth, threshold)})
+        figures = score_against_truth(seen, truth, threshold)
+        false = list_false(judge(seen, truth, truth, threshold))
+        rows.append({"who": one.who, "input": shown, **figures, "false_boxes": false})
     return {"frames": len(first.frames), "people": truth.count, "rows": rows}
 
 
@@ -109,7 +113,8 @@ def _in_hall(
     by_input = {one.side_px: seen for one, seen in found if one.who == "yardstick"}
     best = max(by_input)
     truth = by_input[best]
-    boxes[HALL.name, "truth", ""] = truth.at_least(SURE)
+    people = truth.at_least(SURE)
+    boxes[HALL.name, "people", ""], boxes[HALL.name, "allowed", ""] = people, truth
     rows = []
     for one, seen in found:
         shown = _shown(seen.size_px, one.side_px)
@@ -117,10 +122,11 @@ def _in_hall(
         if seen is truth:
             continue
         threshold = question.threshold if one.who == "network" else SURE
-        rows.append({"who": one.who, "input": shown, **score_against_yardstick(seen, truth, threshold)})
-    people = truth.at_least(SURE).count
+        figures = score_against_yardstick(seen, truth, threshold)
+        false = list_false(judge(seen, people, truth, threshold))
+        rows.append({"who": one.who, "input": shown, **figures, "false_boxes": false})
     return {
-        "frames": len(truth.frames), "people": people, "yardstick_input": _shown(truth.size_px, best),
+        "frames": len(truth.frames), "people": people.count, "yardstick_input": _shown(truth.size_px, best),
         "rows": rows,
     }  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from ....kernels.perception.nms import areas, intersections
 from .curve import precision_recall
-from .matching import ClipBoxes, ClipMatch, match_clip
+from .matching import NEVER, ClipBoxes, ClipMatch, match_clip
 
 Array = np.ndarray
 
@@ -92,6 +94,62 @@ def _agreement(sought: ClipMatch, any_of_it: ClipMatch, threshold: float) -> dic
     }
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """What is right and wrong of a detector at one threshold, box by box."""
+
+    said: ClipBoxes
+    """Found boxes of the threshold or more."""
+    false: tuple[Bool[Array, "N"], ...]
+    """By frame, of `said`: those that match nothing they may match."""
+    nearest_iou: tuple[Float[Array, "N"], ...]
+    """By frame, of `said`: largest overlap with what they may match."""
+    people: ClipBoxes
+    """Who should have been found."""
+    missed: tuple[Bool[Array, "M"], ...]
+    """By frame, of `people`."""
+
+
+def judge(found: ClipBoxes, people: ClipBoxes, allowed: ClipBoxes, threshold: float) -> Verdicts:
+    """Every box by itself.
+
+    Args:
+        found: every box.
+        people: who must be found.
+        allowed: what may be found without being false; the same as `people` where they are the whole truth.
+        threshold: of `found`.
+    """
+    said = found.at_least(threshold)
+    may, must = match_clip(said, allowed), match_clip(said, people)
+    ends = np.cumsum([len(scores) for scores in said.scores])[:-1]
+    ends_people = np.cumsum([len(scores) for scores in people.scores])[:-1]
+    return Verdicts(
+        said,
+        tuple(np.split(~may.hit, ends)),
+        tuple(np.split(may.nearest_iou, ends)),
+        people,
+        tuple(np.split(must.score_of_truth == NEVER, ends_people)),
+    )
+
+
+def list_false(verdicts: Verdicts, most: int = 20) -> list[dict[str, Any]]:
+    """The false boxes of the highest scores."""
+    rows: list[dict[str, Any]] = [
+        {
+            "frame": frame,
+            "box_px": [round(float(v), 1) for v in boxes[k]],
+            "score": float(scores[k]),
+            "nearest_iou": float(near[k]),
+        }
+        for frame, boxes, scores, false, near in zip(
+            verdicts.said.frames, verdicts.said.boxes_px, verdicts.said.scores, verdicts.false,
+            verdicts.nearest_iou, strict=True,
+        )
+        for k in np.flatnonzero(false)
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: -row["score"])[:most]
+
+
 def hidden_share(truth: ClipBoxes) -> Float[Array, "T"]:
     """Largest share of each box that one other box of its frame covers whose foot is lower in the picture.
 
@@ -110,7 +168,7 @@ def by_class(
 ) -> list[dict[str, float]]:
     """Share of the good ones by class of a value; classes of nobody are left out."""
     out = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (value >= low) & (value < high)
         if inside.any():
             row = {"from": low, "share": float(good[inside].mean()), "count": int(inside.sum())}

@@ -8,7 +8,6 @@ whose score reaches it: one matching serves every threshold. O(N M) a frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np

@@ -9,6 +9,7 @@ Left and right disagree where a pair of joints fits the other network better exc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,11 +127,12 @@ def _by_height(
     distance: Float[Array, "R 17"], both: Bool[Array, "R 17"], heights_px: Float[Array, "R"]
 ) -> list[dict[str, float | int | None]]:
     out: list[dict[str, float | int | None]] = []
-    for low, high in zip(HEIGHTS_PX[:-1], HEIGHTS_PX[1:], strict=True):
+    for low, high in pairwise(HEIGHTS_PX):
         rows = (heights_px >= low) & (heights_px < high)
         if rows.any():
             end = {"to": high} if np.isfinite(high) else {}
-            out.append({"from": low, **end, "people": int(rows.sum()), **_distances(distance[rows][both[rows]])})  # fmt: skip
+            of_class = _distances(distance[rows][both[rows]])
+            out.append({"from": low, **end, "people": int(rows.sum()), **of_class})
     return out
 
 
