@@ -1,7 +1,7 @@
 """Cut-outs of dressed people in recorded poses, from all sides and heights: what the networks learn people from.
 
-Dressing a body costs most, posing it some, a view least; so a person is dressed once for `POSES` poses and each
-pose is seen by `VIEWS` cameras all around, in lights of their own.
+Dressing a body and finding how open a pose is to the sky cost as much as a view; so each pose is seen by `VIEWS`
+cameras around it, in lights of their own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import numpy as np
 
 from ..motion.track import MotionTrack
 from .people_figure import Person
+from .people_light import draw_light
 from .people_poses import PoseDeck
 from .people_shot import shoot_sprite
-from .people_views import draw_camera, draw_light
+from .people_views import draw_camera
 from .sprite import Sprite
 
-POSES, VIEWS = 2, 3
+POSES, VIEWS = 1, 2
 
 
 def render_people(
@@ -51,7 +52,7 @@ def render_people(
 def _one_person(deck: PoseDeck, rng: np.random.Generator) -> Iterator[Sprite]:
     person = Person(rng)
     for _ in range(POSES):
-        figure = person.posed(deck.draw(rng))
+        figure = person.posed(deck.draw(rng), rng)
         first = rng.uniform(-np.pi, np.pi)
         for view in range(VIEWS):
             # one camera in each part of the circle: sides, fronts and backs alike

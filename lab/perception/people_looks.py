@@ -7,58 +7,91 @@ and cloth of random colours keep a network from learning a palette.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ..virtualcrowd.render.light import linear_bgr
-from ..virtualcrowd.render.noise import cloud
-from ..virtualcrowd.render.outfit import Outfit, draw_outfit
-from ..virtualcrowd.render.template import Template, joint
+from ..virtualcrowd.render.outfit import BAGS, Outfit, draw_outfit
 
 Array = np.ndarray
 
 Style = Literal["everyday", "dark", "white_top", "hi_vis", "uniform", "loud", "random"]
+Wrap = Literal["none", "scarf", "headscarf", "hood"]
+Knot = Literal["none", "bun", "tail", "afro"]
+Held = Literal["none", "bag", "case", "trolley"]
 STYLES: dict[Style, float] = {
     "everyday": 0.36, "dark": 0.33, "white_top": 0.07, "hi_vis": 0.05, "uniform": 0.06, "loud": 0.06, "random": 0.07,
 }  # fmt: skip
+WRAPS: dict[Wrap, float] = {"none": 0.83, "scarf": 0.07, "headscarf": 0.04, "hood": 0.06}
+KNOTS: dict[Knot, float] = {"none": 0.7, "bun": 0.1, "tail": 0.12, "afro": 0.08}
+"""Of those with long or full hair."""
+HELD: dict[Held, float] = {"bag": 0.55, "case": 0.2, "trolley": 0.25}
+"""Of those with something in the hand."""
 DARK = [
-    (16, 16, 18),
-    (24, 24, 28),
-    (34, 36, 40),
-    (22, 26, 40),
-    (28, 34, 58),
-    (44, 44, 46),
-    (40, 34, 30),
-    (30, 38, 34),
-]
+    (16, 16, 18), (24, 24, 28), (34, 36, 40), (22, 26, 40), (28, 34, 58), (44, 44, 46), (40, 34, 30), (30, 38, 34),
+]  # fmt: skip
 WHITES = [(236, 236, 232), (222, 224, 226), (242, 240, 234), (206, 214, 224)]
 HI_VIS = [(214, 236, 46), (250, 124, 32), (246, 222, 40)]
 GREYS = [(120, 118, 116), (164, 162, 160), (206, 204, 200), (90, 88, 88)]
-CARRIED = 0.38
+DARK_HAIR = [(16, 14, 14), (26, 22, 20), (36, 28, 24), (48, 36, 28), (60, 44, 34)]
+CARRIED = 0.42
 """Share of people with a backpack or a bag."""
-_GREY_HAIR = 0.18
+_GREY_HAIR, _DARK_HAIR = 0.14, 0.5
+_DARK_TROUSERS = 0.45
+"""Of people in everyday clothes or white tops."""
 _COAT = 0.16
 """Chance that somebody in dark clothes wears a coat."""
+_BEARD = 0.22
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Look:
-    """Clothes, and the paint that no outfit knows of."""
+    """Clothes, and what no outfit knows of."""
 
     outfit: Outfit
+    """Its load is never `hand`: `held` says what is."""
     style: Style
-    paint_seed: int
+    wrap: Wrap
+    wrap_colour: Float[Array, "3"]
+    knot: Knot
+    beard: bool
+    held: Held
+    creases_m: float
+    """How deep the folds of loose cloth are."""
+    seed: int
+    """Of folds and random paint."""
 
 
 def draw_look(rng: np.random.Generator, child: bool) -> Look:
     """The clothes of one person."""
     outfit = draw_outfit(int(rng.integers(1 << 31)), int(rng.integers(1 << 20)), CARRIED, child)
-    style = list(STYLES)[int(rng.choice(len(STYLES), p=np.array(list(STYLES.values()))))]
-    if rng.random() < _GREY_HAIR and not child:
+    style = _pick(rng, STYLES)
+    luck = rng.random(4)
+    if luck[0] < _GREY_HAIR and not child:
         outfit = replace(outfit, hair=_of(rng, GREYS))
-    return Look(_dyed(outfit, style, rng, child), style, int(rng.integers(1 << 20)))
+    elif luck[0] < _GREY_HAIR + _DARK_HAIR:
+        outfit = replace(outfit, hair=_of(rng, DARK_HAIR))
+    if style in ("everyday", "white_top") and luck[1] < _DARK_TROUSERS:
+        outfit = replace(outfit, bottom=_of(rng, DARK))
+    outfit = _dyed(outfit, style, rng, child)
+    held: Held = _pick(rng, HELD) if outfit.load == "hand" else "none"
+    knot: Knot = _pick(rng, KNOTS) if outfit.hair_style in ("full", "long") else "none"
+    outfit = replace(
+        outfit, load="none" if held != "none" else outfit.load,
+        hair_style="full" if knot != "none" else outfit.hair_style,
+        # thick trousers would come through a skirt or a coat's tail
+        bottom_thick_m=min(outfit.bottom_thick_m * float(rng.uniform(0.7, 1.5)), 0.012 if outfit.skirt > 0 else 1.0),
+        top_thick_m=outfit.top_thick_m * float(rng.uniform(0.7, 1.35)),
+    )  # fmt: skip
+    wrap = _pick(rng, WRAPS)
+    return Look(
+        outfit=outfit, style=style, wrap=wrap, wrap_colour=outfit.top if wrap == "hood" else any_colour(rng), knot=knot,
+        beard=bool(luck[2] < _BEARD and outfit.hair_style in ("short", "bald", "cap") and not child), held=held,
+        creases_m=float(rng.uniform(0.0, 0.012)), seed=int(rng.integers(1 << 20)),
+    )  # fmt: skip
 
 
 def _dyed(outfit: Outfit, style: Style, rng: np.random.Generator, child: bool) -> Outfit:
@@ -80,11 +113,12 @@ def _dyed(outfit: Outfit, style: Style, rng: np.random.Generator, child: bool) -
             bottom_length=0.99, coat=False,
         )  # fmt: skip
     if style == "uniform":
-        colour = _any(rng)
-        return replace(outfit, top=colour, bottom=colour * rng.uniform(0.8, 1.1), top_second=_any(rng))
+        colour = any_colour(rng)
+        return replace(outfit, top=colour, bottom=colour * rng.uniform(0.8, 1.1), top_second=any_colour(rng))
     if style == "loud":
         return replace(
-            outfit, top=_any(rng), top_second=_any(rng), bottom=_any(rng), shoes=_any(rng), load_colour=_any(rng),
+            outfit, top=any_colour(rng), top_second=any_colour(rng), bottom=any_colour(rng),
+            shoes=any_colour(rng), load_colour=any_colour(rng),
             pattern=("stripes", "checks", "block", "print")[int(rng.integers(4))],
         )  # fmt: skip
     return outfit
@@ -97,40 +131,14 @@ def _coat(outfit: Outfit, rng: np.random.Generator) -> Outfit:
     )  # fmt: skip
 
 
-def paint(body: Template, look: Look, albedo: Float[Array, "V 3"]) -> Float[Array, "V 3"]:
-    """Random colours over the clothes, for the style `random`; other styles are left as they are.
-
-    Args:
-        body: the labels.
-        look: whose seed decides.
-        albedo: linear BGR of the dressed body.
-    """
-    if look.style != "random":
-        return albedo
-    rng = np.random.default_rng([look.paint_seed, 0x9A1])
-    x, y, z = body.body.v_template.T
-    way = rng.normal(size=3)
-    way /= np.linalg.norm(way)
-    size = float(np.exp(rng.uniform(np.log(0.05), np.log(0.4))))
-    spots = cloud(x + 1.7 * z, y - 0.6 * z, size, 2, look.paint_seed)
-    bands = np.sin(2 * np.pi * (body.body.v_template @ way) / size)
-    share = np.clip(0.5 + 3.0 * spots if rng.random() < 0.6 else 0.5 + 2.0 * bands, 0, 1)[:, None]
-    upper, lower = ((_any(rng), _any(rng)) for _ in range(2))
-    above = (y > 0.0)[:, None] | (body.arm > 0.5)[:, None]
-    one, two = np.where(above, upper[0], lower[0]), np.where(above, upper[1], lower[1])
-    mixed = one + (two - one) * share
-    return np.where(_cloth(body)[:, None], mixed, albedo).astype(np.float32)
+def any_colour(rng: np.random.Generator) -> Float[Array, "3"]:
+    """Any colour: dark ones as likely as bright ones on a display."""
+    return np.asarray(np.clip(rng.uniform(0.03, 0.95, 3) ** 2.2, 0.003, 0.85))
 
 
-def _cloth(body: Template) -> Bool[Array, "V"]:
-    """All but head, neck and hands."""
-    neck_m = body.body.joint_template_m[joint("neck"), 1]
-    bare = (
-        (body.head > 0.4)
-        | ((body.neck > 0.5) & (body.body.v_template[:, 1] > neck_m))
-        | (body.along_arm > 1.0)
-    )
-    return np.asarray(~bare)
+def bag_colour(rng: np.random.Generator) -> Float[Array, "3"]:
+    """Of a bag or case: mostly dull."""
+    return _of(rng, BAGS + DARK) if rng.random() < 0.7 else any_colour(rng)
 
 
 def _of(rng: np.random.Generator, palette: list[tuple[int, int, int]]) -> Float[Array, "3"]:
@@ -138,6 +146,6 @@ def _of(rng: np.random.Generator, palette: list[tuple[int, int, int]]) -> Float[
     return np.asarray(np.clip(linear_bgr(*palette[int(rng.integers(len(palette)))]) * tone, 0.003, 0.88))
 
 
-def _any(rng: np.random.Generator) -> Float[Array, "3"]:
-    """Any colour: dark ones as likely as bright ones on a display."""
-    return np.asarray(np.clip(rng.uniform(0.03, 0.95, 3) ** 2.2, 0.003, 0.85))
+def _pick(rng: np.random.Generator, shares: dict[_T, float]) -> _T:
+    weights = np.array(list(shares.values()))
+    return list(shares)[int(rng.choice(len(shares), p=weights / weights.sum()))]

@@ -16,8 +16,9 @@ from ..virtualcrowd.render.backdrop import OFFSETS_PX
 from ..virtualcrowd.render.lens import Lens
 from ..virtualcrowd.render.light import Light
 from .people_figure import Figure
+from .people_light import vertex_colours
 from .people_seen import seen_keypoints
-from .people_views import MARGIN_PX, vertex_colours
+from .people_views import MARGIN_PX
 from .sprite import Sprite
 
 Array = np.ndarray
@@ -30,7 +31,7 @@ _STEP = 9.0
 
 def shoot_sprite(figure: Figure, camera: CameraModel, light: Light, elevation_rad: float) -> Sprite:
     """What the camera sees of the figure, cut to what is drawn and a margin."""
-    colour, alpha, body = _expose(figure, camera, vertex_colours(figure, light))
+    colour, alpha, body = _expose(figure, camera, _lit(figure, light))
     keypoints = camera.project(figure.keypoints_m)
     x0, y0, x1, y1 = _content(alpha, keypoints)
     cut = (slice(y0, y1), slice(x0, x1))
@@ -43,6 +44,10 @@ def shoot_sprite(figure: Figure, camera: CameraModel, light: Light, elevation_ra
         seen=seen_keypoints(figure, camera.centre_world_m), foot_px=camera.project(ground) - shift,
         px_per_m=float(camera.K[0, 0] / pelvis_depth), elevation_rad=float(elevation_rad), kind=figure.kind,
     )  # fmt: skip
+
+
+def _lit(figure: Figure, light: Light) -> Float[Array, "M 3"]:
+    return vertex_colours(figure.tracer, figure.points_m, figure.normals, figure.albedo, figure.open, light)
 
 
 def _expose(

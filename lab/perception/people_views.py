@@ -1,4 +1,4 @@
-"""From where and in what light a figure is seen.
+"""From where a figure is seen.
 
 The camera stands 3 to 40 m from the middle of the body, looks at it and has its up in the picture's plane but for a
 few degrees. Its focal length makes somebody who stands about `STANDING_PX` tall at that distance, so distance is
@@ -8,10 +8,8 @@ perspective alone.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from ...kernels.camera import CameraModel
-from ..virtualcrowd.render.light import Light
 from .people_figure import Figure
 
 Array = np.ndarray
@@ -68,41 +66,3 @@ def aim(
     width, height = (int(size) for size in np.ceil(high + centre) + MARGIN_PX + 2)
     K = np.array([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]])
     return CameraModel(K, R, -R @ eye, (width, height))
-
-
-def draw_light(rng: np.random.Generator) -> Light:
-    """Sun, haze, overcast sky or lamps in a hall."""
-    kind = ("sun", "haze", "overcast", "hall")[int(rng.choice(4, p=[0.35, 0.2, 0.25, 0.2]))]
-    high = np.radians(
-        {"sun": rng.uniform(12, 70), "haze": rng.uniform(15, 60), "overcast": 85.0, "hall": 80.0}[kind]
-    )
-    turn = rng.uniform(-np.pi, np.pi)
-    to_sun = np.array([np.cos(high) * np.cos(turn), np.cos(high) * np.sin(turn), np.sin(high)])
-    sun = {
-        "sun": rng.uniform(1.6, 3.2),
-        "haze": rng.uniform(0.5, 1.5),
-        "overcast": 0.0,
-        "hall": rng.uniform(0, 1.2),
-    }
-    sky = {"sun": rng.uniform(0.4, 0.9), "haze": rng.uniform(0.8, 1.4), "overcast": rng.uniform(1.2, 2.0),
-           "hall": rng.uniform(0.7, 1.5)}  # fmt: skip
-    bounce = rng.uniform(0.45, 0.9) if kind == "hall" else rng.uniform(0.2, 0.5)
-    warm = rng.normal(0.0, 0.08)
-    tint = np.array([1.0 - warm, 1.0, 1.0 + warm])
-    blue = np.array([1.12, 1.0, 0.92]) if kind != "hall" else np.ones(3)
-    gain = np.exp(rng.normal(0.0, 0.22)) * (1.0 + rng.normal(0.0, 0.02, 3))
-    return Light(
-        to_sun=to_sun,
-        sun=sun[kind] * tint,
-        sky=sky[kind] * tint * blue,
-        bounce=bounce * sky[kind] * tint,
-        gain=gain,
-    )
-
-
-def vertex_colours(figure: Figure, light: Light) -> Float[Array, "M 3"]:
-    """Display values 0..255 of the corners, float32."""
-    ambient = light.ambient(figure.normals[:, 2]).astype(np.float32) * figure.open[:, None]
-    facing = np.maximum(figure.normals @ light.to_sun.astype(np.float32), 0.0)
-    linear = figure.albedo * (ambient + facing[:, None] * light.sun.astype(np.float32))
-    return light.develop(linear).astype(np.float32)

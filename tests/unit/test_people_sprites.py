@@ -12,10 +12,11 @@ from crowdstream.lab.motion.reference import REST_JOINTS_M
 from crowdstream.lab.motion.track import MotionTrack
 from crowdstream.lab.perception.people import render_people
 from crowdstream.lab.perception.people_figure import Figure, Person
+from crowdstream.lab.perception.people_light import draw_light
 from crowdstream.lab.perception.people_looks import STYLES, draw_look
 from crowdstream.lab.perception.people_poses import NoRecordingsError, Pose, PoseDeck
 from crowdstream.lab.perception.people_shot import near_figure, shoot_sprite
-from crowdstream.lab.perception.people_views import aim, draw_light
+from crowdstream.lab.perception.people_views import aim
 from crowdstream.lab.perception.sprite import Sprite
 from crowdstream.lab.virtualcrowd.render.lens import Lens
 
@@ -52,7 +53,7 @@ def _shot(figure: Figure, azimuth: float, elevation_deg: float, distance_m: floa
 
 @pytest.fixture(scope="module")
 def figure() -> Figure:
-    return Person(np.random.default_rng(11)).posed(_standing())
+    return Person(np.random.default_rng(11)).posed(_standing(), np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_face_is_seen_from_the_front_only(figure: Figure) -> None:
 
 
 def test_one_side_hides_the_other() -> None:
-    figure = Person(np.random.default_rng(5)).posed(_standing())
+    figure = Person(np.random.default_rng(5)).posed(_standing(), np.random.default_rng(0))
     for azimuth, far in ((0.0, "right"), (np.pi, "left")):
         seen = _shot(figure, azimuth, 0.0).seen
         for part in ("ear", "shoulder", "elbow", "wrist"):
@@ -145,7 +146,7 @@ def test_nothing_drawn_is_passed_over() -> None:
     """The pixels that get rays hold all that rays through every pixel meet."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        figure = Person(rng).posed(_standing())
+        figure = Person(rng).posed(_standing(), np.random.default_rng(0))
         camera = aim(figure, seed, 0.5, 4.0, 0.0)
         width, height = camera.size_px
         y, x = np.mgrid[:height, :width].reshape(2, -1)
@@ -162,7 +163,9 @@ def test_colour_bleeds_outwards(figure: Figure) -> None:
 
 
 def test_carried_things_are_not_body() -> None:
-    loaded = (Person(np.random.default_rng(seed)).posed(_standing()) for seed in range(40))
+    loaded = (
+        Person(np.random.default_rng(seed)).posed(_standing(), np.random.default_rng(0)) for seed in range(40)
+    )
     figure = next(one for one in loaded if one.carried.any())
     covers = [_shot(figure, azimuth, 5.0) for azimuth in np.arange(4) * np.pi / 2]
     assert max(int(((s.alpha == 255) & (s.body == 0)).sum()) for s in covers) > 50
