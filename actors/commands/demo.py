@@ -69,6 +69,6 @@ def _check_networks(folder: Path) -> None:
     except CrowdstreamError as exc:
         missing = str(exc).partition(";")[0]  # its advice is part of ours
         raise DemoNeeds(
-            "no networks ship with this version: get a set with `crowdstream models pull rtmdet-nano-person-dynamic "
+            "no networks ship with this install: get a set with `crowdstream models pull rtmdet-nano-person-dynamic "
             f"rtmpose-t`, or name a folder that has them: make demo MODELS=folder (or {MODELS_VARIABLE}); {missing}"
         ) from exc

@@ -14,8 +14,10 @@ import typer
 from ...kernels.errors import CrowdstreamError
 from ...stream.inference.probe import probe_tensorrt
 from ...stream.models.catalogue import Role
-from ...stream.models.folder import choose, default_folder
+from ...stream.models.figures import figures_of
+from ...stream.models.folder import ModelFile, choose, default_folder
 from .console_output import emit_json, note
+from .network_advice import RUN_ROLES, advise
 
 PACKAGES = (
     "torch",
@@ -34,23 +36,31 @@ def doctor(
     models: Annotated[Path | None, typer.Option("--models", help="Model folder.")] = None,
     json: bool = typer.Option(False, "--json", help="Print the findings as JSON."),
 ) -> None:
-    """Check this machine: packages, cores, shared memory, networks, GPU."""
+    """Check this machine: packages, cores, shared memory, GPU, networks and what stronger ones would bring."""
     folder = models or default_folder()
+    verdict = probe_tensorrt()
+    chosen = {role: _chosen(folder, role) for role in RUN_ROLES}
     findings: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "packages": {name: _version(name) for name in PACKAGES},
         "shared_memory_free_mb": _free_mb("/dev/shm"),
-        "networks": {role.value: _network(folder, role) for role in (Role.DETECTOR, Role.POSE)},
-        "tensorrt": _tensorrt(),
+        "networks": {role.value: _network(model) for role, model in chosen.items()},
+        "tensorrt": f"{verdict.tensorrt} on {verdict.gpu}"
+        if verdict.usable
+        else f"not used: {verdict.reason}",
     }
-    findings["advice"] = _advice(findings)
+    in_use = [model for model in chosen.values() if isinstance(model, ModelFile)]
+    stronger = [item.sentence() for item in advise(in_use, models, verdict.usable)]
+    findings["advice"] = [*_advice(findings), *stronger] or ["nothing to mend"]
     if json:
         emit_json(findings)
         return
     for key, value in findings.items():
-        if key != "advice":
+        if key not in ("networks", "advice"):
             note.print(f"{key}: {value}")
+    for role, network in findings["networks"].items():
+        note.print(f"{role}: {_in_words(network)}")
     for line in findings["advice"]:
         note.print(f"-> {line}")
 
@@ -69,28 +79,46 @@ def _free_mb(path: str) -> int | None:
         return None
 
 
-def _network(folder: Path, role: Role) -> str:
+def _chosen(folder: Path, role: Role) -> ModelFile | str:
+    """What a run would take, or the one line that says why it cannot."""
     try:
         model = choose(folder, role)
-        return f"{model.name} ({model.why})"
+        model.read()  # a damaged file is found here, not in the first run
     except CrowdstreamError as exc:
-        return f"none: {exc}"
+        return str(exc)
+    return model
 
 
-def _tensorrt() -> str:
-    verdict = probe_tensorrt()
-    return f"{verdict.tensorrt} on {verdict.gpu}" if verdict.usable else f"not used: {verdict.reason}"
+def _network(model: ModelFile | str) -> dict[str, str]:
+    if isinstance(model, str):
+        return {"error": model}
+    figures = figures_of(model.name)
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "why": model.why,
+        "accuracy": figures.accuracy,
+        "cost": figures.cost,
+    }
+
+
+def _in_words(network: dict[str, str]) -> str:
+    if "error" in network:
+        return "none"
+    figures = "; ".join(network[key] for key in ("accuracy", "cost") if network[key])
+    return f"{network['name']} ({network['why']})" + (f": {figures}" if figures else "")
 
 
 def _advice(findings: dict[str, Any]) -> list[str]:
+    """What keeps a run from going, or from going well."""
     advice = []
-    for role, text in findings["networks"].items():
-        if text.startswith("none"):
-            advice.append(f"no {role} network: {text.removeprefix('none: ')}")
+    for role, network in findings["networks"].items():
+        if "error" in network:
+            advice.append(f"no {role} network: {network['error']}")
     missing = [name for name, version in findings["packages"].items() if version is None]
     if missing:
         advice.append(f"packages missing: {', '.join(missing)}; install crowdstream again")
     shm = findings["shared_memory_free_mb"]
     if shm is not None and shm < 256:
         advice.append(f"only {shm} MB of shared memory; frames need more (in Docker: --shm-size=1g)")
-    return advice or ["nothing to mend"]
+    return advice

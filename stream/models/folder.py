@@ -1,7 +1,10 @@
-"""The model folder: which network a run uses for a role, and why.
+"""The ladder of networks: which one a run uses for a role, and why.
 
-Order: a file or catalogue name the user gives > the best-ranked catalogue file that lies in the folder. A file
-under a catalogue name is checked against its sum; an unknown `.onnx` is used only when named.
+    what the user names  >  the best-ranked catalogue file in the model folder  >  what ships with the package
+
+A name is a path, a file in the model folder, or a name of the catalogue or of a shipped network. A file under a
+catalogue name is checked against its sum; an unknown `.onnx` is used only when named. A damaged file is an error
+and never a reason to take the next rung: whoever pulled a network should learn that it is not being used.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from .catalogue import CATALOGUE, CatalogueEntry, Role, entry_by_name
+from .shipped import SHIPPED, shipped_entry, shipped_folder
 
 MODELS_VARIABLE = "CROWDSTREAM_MODELS"
 
@@ -31,6 +35,11 @@ class ModelFile:
     @property
     def name(self) -> str:
         return self.entry.name if self.entry else self.path.name
+
+    @property
+    def ships(self) -> bool:
+        """Whether it came with the package."""
+        return self.entry in SHIPPED
 
     def read(self) -> bytes:
         """The bytes of the network, checked against the catalogue.
@@ -60,41 +69,58 @@ def default_folder() -> Path:
     return Path(base) / "crowdstream" / "models"
 
 
-def choose(folder: Path, role: Role, wanted: str = "") -> ModelFile:
+def choose(folder: Path, role: Role, wanted: str = "", shipped: Path | None = None) -> ModelFile:
     """The network of a role.
 
     Args:
-        folder: the model folder.
+        folder: the model folder; it need not exist.
         role: what it is for.
-        wanted: path, file name in the folder, or catalogue name; "" for the best there is.
+        wanted: path, file name in the folder, or name of a catalogue or shipped network; "" for the best there is.
+        shipped: folder of the shipped networks; None: the package's own.
 
     Raises:
         ModelError: nothing fits; says how to get one.
     """
+    own = shipped_folder() if shipped is None else shipped
     if wanted:
-        return _named(folder, role, wanted)
+        return _named(folder, role, wanted, own)
+    present = [e for e in CATALOGUE if e.role == role and (folder / e.file).is_file()]
+    if present:
+        best = max(present, key=lambda entry: entry.rank)
+        count = f"best of {len(present)}" if len(present) > 1 else f"the only {role} of the catalogue"
+        return ModelFile(folder / best.file, role, best, f"{count} in {folder}")
+    ships = shipped_entry(role)
+    if ships is not None and (own / ships.file).is_file():
+        why = f"no stronger {role} in {folder}" if folder.is_dir() else f"no model folder {folder}"
+        return ModelFile(own / ships.file, role, ships, f"ships with crowdstream; {why}")
     if not folder.is_dir():
         raise ModelError(f"no model folder {folder}; {how_to_get(role)}")
-    present = [e for e in CATALOGUE if e.role == role and (folder / e.file).is_file()]
-    if not present:
-        raise ModelError(f"no {role} network in {folder}; {how_to_get(role)}")
-    best = max(present, key=lambda entry: entry.rank)
-    return ModelFile(folder / best.file, role, best, f"best of {len(present)} in {folder}")
+    raise ModelError(f"no {role} network in {folder}; {how_to_get(role)}")
 
 
-def _named(folder: Path, role: Role, wanted: str) -> ModelFile:
-    entry = entry_by_name(wanted)
-    candidates = [Path(wanted), folder / wanted] + ([folder / entry.file] if entry else [])
+def _named(folder: Path, role: Role, wanted: str, shipped: Path) -> ModelFile:
+    ships = next((e for e in SHIPPED if e.name == wanted), None)
+    entry = ships or entry_by_name(wanted)
+    candidates = [Path(wanted), folder / wanted]
+    if entry is not None:
+        candidates.append((shipped if ships else folder) / entry.file)
     for path in candidates:
         if path.is_file():
             known = entry or next((e for e in CATALOGUE if e.file == path.name), None)
+            if known is not None and known.role != role:
+                raise ModelError(f"{wanted!r} is a {known.role} network; expected a {role}: {_names(role)}")
             return ModelFile(path, role, known, "named by the user")
-    if entry:
+    if ships is not None:
+        raise ModelError(f"{ships.name} does not ship with this install; {how_to_get(role)}")
+    if entry is not None:
         raise ModelError(
             f"{entry.name} is not in {folder}; fetch it with `crowdstream models pull {entry.name}`"
         )
-    names = ", ".join(e.name for e in CATALOGUE if e.role == role)
-    raise ModelError(f"no {role} network {wanted!r}: neither a file nor one of {names}")
+    raise ModelError(f"no {role} network {wanted!r}: neither a file nor one of {_names(role)}")
+
+
+def _names(role: Role) -> str:
+    return ", ".join(e.name for e in (*SHIPPED, *CATALOGUE) if e.role == role)
 
 
 def how_to_get(role: Role) -> str:

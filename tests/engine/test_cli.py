@@ -71,6 +71,8 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("CROWDSTREAM_MODELS", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(folder / "no-data-home"))
+    # an install stripped of its networks: what a user reads who has none at all
+    monkeypatch.setattr("crowdstream.stream.models.folder.shipped_folder", lambda: folder / "models")
     yield folder
 
 
@@ -176,7 +178,7 @@ def test_a_port_in_use(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("tail tcp://127.0.0.1:9", "no engine answers at tcp://127.0.0.1:9"),
         ("tail unix://nowhere/x.sock", "no engine answers"),
         ("tail somewhere", "expected tcp://HOST:PORT"),
-        ("demo", "no networks ship with this version"),
+        ("demo", "no networks ship with this install"),
         ("demo --models damaged", "sha256 differs"),
         ("demo --models damaged --video nowhere.mp4", "no file 'nowhere.mp4'"),
         ("demo --models damaged --video crowd.mp4", "sha256 differs"),
@@ -309,7 +311,7 @@ def test_a_clip_of_nothing_with_real_networks(
 LIGHT = {
     "--help": "", "tail": "--help", "export": "nowhere -f mot -o x", "models": "list --models nowhere",
     "replay": "nowhere", "run": "--help", "calibrate": "--help", "doctor": "--help", "bench": "--help",
-    "demo": "",
+    "demo": "--video nowhere.mp4",
 }  # fmt: skip
 
 
