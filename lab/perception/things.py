@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ..virtualcrowd.render.light import to_bytes
 from ..virtualcrowd.render.tracer import Hits, Tracer
@@ -39,8 +39,10 @@ KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {
 """A drawer of a random mesh for each kind of thing."""
 LONG_SIDE_PX = (160, 256)
 _MARGIN_PX = 2
-_GRID = 2
-"""Rays along each side of a pixel."""
+_CROSS = ((-0.35, -0.12), (0.12, -0.35), (0.35, 0.12), (-0.12, 0.35))
+"""Four rays of a pixel, off its centre."""
+_SHARP_BEND = 0.75
+"""Neighbours whose normals' cosine is below this lie on different faces."""
 
 
 def render_things(
@@ -80,16 +82,13 @@ class _View:
         cam = (points_m - self.eye_m) @ self.R_cam_world.T
         return np.asarray(self.focal_px * cam[:, :2] / cam[:, 2:] - self.corner_px)
 
-    def rays(self) -> Float[Array, "M 3"]:
-        """Unit directions, row by row, `_GRID` squared for each pixel."""
-        width, height = self.size_px
-        step = (np.arange(_GRID) + 0.5) / _GRID - 0.5
-        x = (np.arange(width)[:, None] + step).reshape(-1) + self.corner_px[0]
-        y = (np.arange(height)[:, None] + step).reshape(-1) + self.corner_px[1]
-        gx, gy = np.meshgrid(x, y)
-        cam = np.stack([gx, gy, np.full_like(gx, self.focal_px)], -1).reshape(-1, 3)
-        cam /= np.linalg.norm(cam, axis=1, keepdims=True)
-        return np.asarray((cam @ self.R_cam_world).astype(np.float32))
+    def rays(self, pixels: Float[Array, "M 2"]) -> Float[Array, "M 3"]:
+        """Unit directions through places of the window."""
+        cam = np.empty((len(pixels), 3), np.float32)
+        cam[:, :2] = pixels + self.corner_px
+        cam[:, 2] = self.focal_px
+        cam /= np.sqrt(np.einsum("mi,mi->m", cam, cam))[:, None]
+        return np.asarray(cam @ self.R_cam_world.astype(np.float32))
 
 
 def render_thing(kind: str, rng: np.random.Generator) -> Sprite:
@@ -131,23 +130,52 @@ def _look_at(mesh: Mesh, elevation: float, azimuth: float, side_px: int, rng: np
 def _draw(
     mesh: Mesh, view: _View, rig: Rig, rng: np.random.Generator
 ) -> tuple[UInt8[Array, "H W 3"], UInt8[Array, "H W"]]:
-    """(colour, alpha)"""
+    """(colour, alpha): one ray a pixel within smooth faces, four where something begins or ends."""
     width, height = view.size_px
     tracer = Tracer(mesh.vertices_m, mesh.faces)
-    rays = view.rays()
+    gx, gy = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    pixels = np.stack([gx, gy], -1).reshape(-1, 2)
+    linear, met, mark = _light(mesh, tracer, view, pixels, rig)
+    light = exposed(rig, linear[met], rng)
+    colour, cover = light.develop(linear), met.astype(np.float32)
+    edges = np.flatnonzero(_changes(mark.reshape(height, width, 4)))
+    sums = np.zeros((len(edges), 4), np.float32)
+    for off in _CROSS:
+        linear, met, _ = _light(mesh, tracer, view, pixels[edges] + np.float32(off), rig)
+        sums[:, :3] += light.develop(linear) * met[:, None]
+        sums[:, 3] += met
+    colour[edges] = sums[:, :3] / np.maximum(sums[:, 3:], 1e-6)
+    cover[edges] = sums[:, 3] / len(_CROSS)
+    planes = to_bytes(np.column_stack([colour, 255.0 * cover])).reshape(height, width, 4)
+    return fill_outward(planes[..., :3], planes[..., 3] > 0), np.ascontiguousarray(planes[..., 3])
+
+
+def _light(
+    mesh: Mesh, tracer: Tracer, view: _View, pixels: Float[Array, "M 2"], rig: Rig
+) -> tuple[Float[Array, "M 3"], Bool[Array, "M"], Float[Array, "M 4"]]:
+    """(linear BGR, whether anything was met, normal and look: what tells neighbours apart)."""
+    rays = view.rays(pixels)
     hits = tracer.shoot(view.eye_m, rays)
-    met = np.flatnonzero(hits.face >= 0)
-    own = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
-    seen = shade(mesh, tracer, own, view.eye_m, rays[met], 1.0 / view.focal_px / _GRID, rig)
+    met = hits.face >= 0
+    rows = np.flatnonzero(met)
+    own = Hits(hits.face[rows], hits.u[rows], hits.v[rows], hits.distance[rows])
+    seen = shade(mesh, tracer, own, view.eye_m, rays[rows], 1.0 / view.focal_px, rig)
     low = np.clip(seen.points_m[:, 2] / 0.4, 0, 1)
-    linear = seen.linear * (0.75 + 0.25 * low)[:, None]  # the ground takes light from what is near it
-    display = exposed(rig, linear, rng).develop(linear)
-    sums = np.zeros((len(rays), 4), np.float32)
-    sums[met, :3], sums[met, 3] = display, 1.0
-    sums = sums.reshape(height, _GRID, width, _GRID, 4).sum(axis=(1, 3))
-    cover = sums[..., 3] / _GRID**2
-    colour = to_bytes(sums[..., :3] / np.maximum(sums[..., 3:], 1e-6))
-    return fill_outward(colour, cover > 0), to_bytes(255.0 * cover)
+    linear, mark = np.zeros((len(rays), 3), np.float32), np.zeros((len(rays), 4), np.float32)
+    linear[rows] = seen.linear * (0.7 + 0.3 * low)[:, None]  # the ground takes light from what is near it
+    mark[rows, :3], mark[rows, 3] = seen.normals, 1.0 + mesh.look[own.face]
+    return linear, met, mark
+
+
+def _changes(mark: Float[Array, "H W 4"]) -> Bool[Array, "H W"]:
+    """Pixels beside another look, another face or nothing."""
+    odd = np.zeros(mark.shape[:2], bool)
+    for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        bend = np.einsum("hwi,hwi->hw", mark[a][..., :3], mark[b][..., :3]) < _SHARP_BEND
+        jump = (mark[a][..., 3] != mark[b][..., 3]) | (bend & (mark[a][..., 3] > 0))
+        odd[a] |= jump
+        odd[b] |= jump
+    return odd
 
 
 def fill_outward(colour: UInt8[Array, "H W 3"], drawn: Array) -> UInt8[Array, "H W 3"]:

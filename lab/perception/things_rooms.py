@@ -264,8 +264,10 @@ def dummy(rng: Rng) -> Mesh:
     ):
         ring = rounded_ring(wide, -deep / 2, deep / 2, 2.3, 14)
         rings.append(np.column_stack([ring, np.full(14, lift + 0.5 + tall * z)]))
-    robe = rng.random() < 0.5
-    if robe:
+    robe = rng.random() < 0.6
+    if not robe:
+        parts.append(tube(stone, [[0, 0, lift], [0, 0, lift + 0.52]], 0.03, 8))
+    else:
         parts.append(lathe(stone, [(0.26, lift), (0.2, lift + 0.3), (0.16, lift + 0.62)]))
     trunk = loft(stone if rng.random() < 0.5 else any_paint(rng, 0.1), np.stack(rings))
     parts.append(trunk)

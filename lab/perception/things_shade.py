@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from ..virtualcrowd.render.light import Light
+from ..virtualcrowd.render.light import GAMMA, Light
 from ..virtualcrowd.render.tracer import Hits, Tracer
 from .things_mesh import Mesh
 
@@ -74,10 +74,13 @@ def draw_rig(rng: np.random.Generator, kind: str = "") -> Rig:
 
 def exposed(rig: Rig, linear: Float[Array, "M 3"], rng: np.random.Generator) -> Light:
     """The light with an exposure that puts the middle of what is seen anywhere from dark to pale."""
-    middle = float(np.percentile(linear.mean(axis=1), rng.uniform(35, 65))) if len(linear) else 0.3
-    target = -np.log1p(-(rng.uniform(0.22, 0.86) ** 2.2))
+    grey = linear.mean(axis=1) if len(linear) else np.full(1, 0.3)
+    middle, bright = np.percentile(grey, [rng.uniform(35, 65), 96])
+    gain = -np.log1p(-(rng.uniform(0.25, 0.88) ** GAMMA)) / max(float(middle), 1e-3)
+    if rng.random() < 0.8:  # a camera that meters keeps its highlights
+        gain = min(gain, -np.log1p(-(rng.uniform(0.86, 0.99) ** GAMMA)) / max(float(bright), 1e-3))
     balance = 1.0 + rng.normal(0.0, 0.05, 3)
-    return replace(rig.light, gain=balance * target / max(middle, 1e-3))
+    return replace(rig.light, gain=balance * gain)
 
 
 def shade(
