@@ -1,4 +1,4 @@
-"""`crowdstream train`: learn the priors and the lifter from motion capture."""
+"""`crowdstream train`: learn the priors and the lifter from motion capture, detector and pose from rendered crowds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...lab.training.recipe import Recipe
     from ...lab.training.run_file import RunRequest
 
-KINDS = "pose-prior, motion-prior, lifter"
+KINDS = "pose-prior, motion-prior, lifter, detector, pose"
 
 
 def train(
@@ -45,7 +45,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with the training of this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Train a prior or the lifter: checkpoints, log, weights and a model card in a folder."""
+    """Train a prior, the lifter, the detector or the pose network: checkpoints, log, weights and a model card in a folder."""
     from ...lab.training.recipes import KINDS as KNOWN
     from ...lab.training.recipes import SIZES
     from ...lab.training.run_file import RunRequest, read_request, write_request
@@ -78,7 +78,7 @@ def _train(
     from ...lab.training.recipes import KINDS, fit_config, prepare
 
     config = fit_config(request.kind, request.given(), request.overrides)
-    with note.status("reading recordings") if note.is_terminal else nullcontext():
+    with note.status("reading recordings, rendering what is missing") if note.is_terminal else nullcontext():
         prepared = prepare(request.kind, request.mocap, request.size, request.seed, request.overrides)
     recipe = prepared.recipe
     keep(folder, request)
@@ -125,7 +125,7 @@ def _show(summary: dict[str, Any]) -> None:
         console.print(f"{summary['skipped']} steps skipped: loss or gradient was not finite")
     metrics, baselines = summary["validation"], summary["baselines"]
     if metrics:
-        table = Table("held-back subjects", "value", *(["baseline"] if baselines else []))
+        table = Table("held back", "value", *(["baseline"] if baselines else []))
         for key, value in metrics.items():
             row = [key, f"{value:.4g}"]
             if baselines:

@@ -75,6 +75,20 @@ def _lifter() -> tuple[Make, type[StageConfig], type[StageConfig]]:
     return make_lifter, LifterRecipeConfig, LifterConfig
 
 
+def _detector() -> tuple[Make, type[StageConfig], type[StageConfig]]:
+    from ..perception.detector.network import DetectorConfig
+    from .perception import DetectorTraining, make_detector
+
+    return make_detector, DetectorTraining, DetectorConfig
+
+
+def _pose() -> tuple[Make, type[StageConfig], type[StageConfig]]:
+    from ..perception.pose.network import PoseNetConfig
+    from .perception import PoseTraining, make_pose
+
+    return make_pose, PoseTraining, PoseNetConfig
+
+
 KINDS = {
     "pose-prior": Kind(
         "pose_vae",
@@ -99,6 +113,18 @@ KINDS = {
         _lifter,
         large={"width": 512, "heads": 8, "feed_forward": 4, "layers": 8},
         fit={"minutes": 60, "learning_rate": 1.5e-3, "warm_up_steps": 60},
+    ),
+    "detector": Kind(
+        "detector",
+        _detector,
+        large={"stem": 24, "widths": (48, 96, 160, 224), "neck": 96, "head_convs": 2},
+        fit={"minutes": 75, "learning_rate": 2e-3, "warm_up_steps": 100, "ema_decay": 0.998, "clip_norm": 10.0},
+    ),
+    "pose": Kind(
+        "pose",
+        _pose,
+        large={},
+        fit={"minutes": 75, "learning_rate": 2e-3, "warm_up_steps": 100, "ema_decay": 0.998, "clip_norm": 10.0},
     ),
 }
 
