@@ -52,6 +52,24 @@ def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOptio
     _finish(run_wire(), json, gate, update)
 
 
+@app.command("perception")
+def perception(
+    data: DataOption = None,
+    models: ModelsOption = None,
+    detector: Annotated[str, typer.Option(help="File or catalogue name; by default what is in use.")] = "",
+    pose: Annotated[str, typer.Option(help="The same for the pose network.")] = "",
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """The networks in use beside RTMDet-nano and PP-TinyPose: processor time per frame and per crop."""
+    from ...lab.bench.perception import run_perception
+    from ...stream.models.folder import default_folder
+
+    figures = run_perception(_data(data), models or default_folder(), detector, pose, note.print)
+    _finish(figures, json, gate, update)
+
+
 @app.command("suite")
 def suite(
     smoke: Annotated[bool, typer.Option("--smoke", help="One tiny crowd, without motion capture.")] = False,
@@ -179,9 +197,12 @@ def detections(
     note.print(f"{sum(map(len, parts))} boxes of {frames} frames in {written}")
 
 
+def _data(data: Path | None) -> Path:
+    return data or Path(os.environ.get("CROWDSTREAM_TEST_DATA", "../shared/data"))
+
+
 def _mocap(data: Path | None) -> Path:
-    root = data or Path(os.environ.get("CROWDSTREAM_TEST_DATA", "../shared/data"))
-    folder = root / "mocap"
+    folder = _data(data) / "mocap"
     if not folder.is_dir():
         raise CrowdstreamError(f"no motion capture at {folder}; name its parent with --data")
     return folder

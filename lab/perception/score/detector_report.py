@@ -12,7 +12,14 @@ from ....stream.observe import PerceptionConfig
 from ....stream.sources import open_source
 from .clips import HALL, PETS, Clip, absent, check_folder, true_boxes
 from .detections import Pass, Progress, detect_clip, engine_side_px, input_wh
-from .detector_score import SURE, judge, list_false, score_against_truth, score_against_yardstick
+from .detector_score import (
+    SURE,
+    count_shared,
+    judge,
+    list_false,
+    score_against_truth,
+    score_against_yardstick,
+)
 from .matching import ClipBoxes
 from .networks import Contender
 
@@ -86,12 +93,15 @@ def _on_pets(
     first = found[0][1]
     truth = true_boxes(question.data / "video" / PETS.truth, first.frames, first.size_px)
     boxes[PETS.name, "people", ""] = boxes[PETS.name, "allowed", ""] = truth
+    others = [seen for one, seen in found if one.who == "yardstick"]
     rows = []
     for one, seen in found:
         shown = _shown(seen.size_px, one.side_px)
         boxes[PETS.name, one.who, shown] = seen
         threshold = question.threshold if one.who == "network" else SURE
         figures = score_against_truth(seen, truth, threshold)
+        if one.who == "network" and others:
+            figures["false_shared"] = count_shared(seen, truth, others[0].at_least(SURE), threshold)
         false = list_false(judge(seen, truth, truth, threshold))
         rows.append({"who": one.who, "input": shown, **figures, "false_boxes": false})
     return {"frames": len(first.frames), "people": truth.count, "rows": rows}

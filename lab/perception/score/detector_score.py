@@ -94,6 +94,13 @@ def _agreement(sought: ClipMatch, any_of_it: ClipMatch, threshold: float) -> dic
     }
 
 
+def count_shared(found: ClipBoxes, truth: ClipBoxes, other: ClipBoxes, threshold: float) -> int:
+    """False boxes that another detector says as well: people whom the annotation leaves out, or what fools both."""
+    false = judge(found, truth, truth, threshold)
+    shared = match_clip(false.said, other)
+    return int((shared.hit & np.concatenate([np.zeros(0, bool), *false.false])).sum())
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """What is right and wrong of a detector at one threshold, box by box."""

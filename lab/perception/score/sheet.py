@@ -19,6 +19,7 @@ Colour = tuple[int, int, int]
 
 GREEN, YELLOW, RED, WHITE = (80, 220, 60), (0, 220, 255), (50, 50, 255), (255, 255, 255)
 LEFT, RIGHT, MIDDLE = (255, 150, 40), (60, 90, 255), (230, 230, 230)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GAP = 4
 _PAPER = 28
 
@@ -41,9 +42,10 @@ def text(
     image: UInt8[Array, "H W 3"], words: str, at_px: tuple[int, int], colour: Colour, size: float = 0.45
 ) -> None:
     """Words on a dark rim, readable on anything."""
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(image, words, at_px, font, size, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(image, words, at_px, font, size, colour, 1, cv2.LINE_AA)
+    x, y = at_px
+    for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)):  # a thicker pen would also advance further
+        cv2.putText(image, words, (x + dx, y + dy), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(image, words, at_px, _FONT, size, colour, 1, cv2.LINE_AA)
 
 
 def draw_skeleton(

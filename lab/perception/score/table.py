@@ -55,7 +55,20 @@ def print_pose(results: Numbers, console: Console) -> None:
 
 
 def _pets(title: str, part: Numbers) -> Table:
-    headings = ("prec", "recall", "F1", "at", "AP", "best F1", "prec", "recall", "at", "nobody", "double")
+    headings = (
+        "prec",
+        "recall",
+        "F1",
+        "at",
+        "AP",
+        "best F1",
+        "prec",
+        "recall",
+        "at",
+        "nobody",
+        "double",
+        "shared",
+    )
     table = _table(title, ("", "input", *headings))
     for row in part["rows"]:
         at, best = row["at"], row["best"]
@@ -63,7 +76,7 @@ def _pets(title: str, part: Numbers) -> Table:
             row["who"], row["input"], *(cell(at[key], 100.0) for key in ("precision", "recall", "f1")),
             cell(at["threshold"], 1.0, 2), cell(row["ap"], 100.0), cell(best["f1"], 100.0),
             cell(best["precision"], 100.0), cell(best["recall"], 100.0), cell(best["threshold"], 1.0, 2),
-            str(row["false_of_nobody"]), str(row["false_on_somebody"]),
+            str(row["false_of_nobody"]), str(row["false_on_somebody"]), str(row.get("false_shared", "-")),
         )  # fmt: skip
     return table
 

@@ -66,6 +66,16 @@ class Scene:
     """NaN where a person is not found in a view."""
 
 
+@dataclass(frozen=True)
+class SpacePoints:
+    """Joints of one network in space and in the views."""
+
+    points_m: Float[Array, "P F 17 3"]
+    """World; NaN where fewer than `MIN_VIEWS` agree."""
+    px: Float[Array, "C P F 17 2"]
+    confidence: Float[Array, "C P F 17"]
+
+
 def evaluate_views(
     data: Path,
     contenders: Mapping[str, Contender[PoseEstimator]],
@@ -88,11 +98,10 @@ def evaluate_views(
     if detector is None or REFERENCE not in contenders:
         return {"absent": "no yardsticks, which say whose box is whose"}
     scene = find_people(folder, detector.network, contenders[REFERENCE].network, frames, progress)
-    points = {who: _points(scene, contender.network) for who, contender in contenders.items()}
-    reference = points[REFERENCE][0]
+    points = {who: triangulate(scene, contender.network) for who, contender in contenders.items()}
     rows = [
-        {"who": who, **_consistency(scene, *of_one, None if who == REFERENCE else reference)}
-        for who, of_one in points.items()
+        {"who": who, **consistency(scene, own, None if who == REFERENCE else points[REFERENCE])}
+        for who, own in points.items()
     ]
     there = np.isfinite(scene.boxes_px).all(axis=-1)
     return {"people": int((there.sum(axis=0) >= MIN_VIEWS).sum()), "frames": len(frames), "rows": rows}
@@ -153,38 +162,40 @@ def _nearest(
     return best if gaps[best] < NEAR else None
 
 
-def _points(
-    scene: Scene, pose: PoseEstimator
-) -> tuple[Float[Array, "P F 17 3"], Float[Array, "C P F 17 2"], Float[Array, "C P F 17"]]:
-    """Joints in space, and the keypoints and confidences they come from."""
+def triangulate(scene: Scene, pose: PoseEstimator) -> SpacePoints:
+    """The joints of one network, by consensus of its own views."""
     px, confidence = pose_boxes(scene.images, scene.boxes_px, pose)
     heights = np.nan_to_num(scene.boxes_px[..., 3] - scene.boxes_px[..., 1], nan=1.0)
     views = tuple(range(len(scene.cameras)))
     points, _ = consensus(px, confidence, heights, scene.cameras, views, MIN_VIEWS)
-    return points, px, confidence
+    return SpacePoints(points, px, confidence)
 
 
-def _consistency(
-    scene: Scene,
-    points_m: Float[Array, "P F 17 3"],
-    px: Float[Array, "C P F 17 2"],
-    confidence: Float[Array, "C P F 17"],
-    reference_m: Float[Array, "P F 17 3"] | None,
+def consistency(
+    scene: Scene, own: SpacePoints, reference: SpacePoints | None = None
 ) -> dict[str, float | None]:
-    projected = np.stack([camera.project(points_m) for camera in scene.cameras])
+    """What is left between points in space and the keypoints they come from; None where there are none.
+
+    Returns:
+        reprojection, reprojection_p90: shares of the box's height. agree: share of sure keypoints that are within
+        `AGREES` of the point. known: share of joints that have a point. apart_mm, apart_p90_mm: to the reference's.
+    """
+    projected = np.stack([camera.project(own.points_m) for camera in scene.cameras])
     heights = (scene.boxes_px[..., 3] - scene.boxes_px[..., 1])[..., None]
-    gap = np.linalg.norm(projected - px, axis=-1) / heights
-    voting = (confidence >= SURE) & np.isfinite(gap)
+    gap = np.linalg.norm(projected - own.px, axis=-1) / heights
+    voting = (own.confidence >= SURE) & np.isfinite(gap)
     seen = np.isfinite(scene.boxes_px).all(axis=-1).sum(axis=0) >= MIN_VIEWS
-    apart = None if reference_m is None else np.linalg.norm(points_m - reference_m, axis=-1) * 1e3
-    known = apart[np.isfinite(apart)] if apart is not None else np.zeros(0)
+    apart = np.zeros(0)
+    if reference is not None:
+        apart = np.linalg.norm(own.points_m - reference.points_m, axis=-1) * 1e3
+        apart = apart[np.isfinite(apart)]
     return {
         "reprojection": _percentile(gap[voting], 50),
         "reprojection_p90": _percentile(gap[voting], 90),
         "agree": float((gap[voting] < AGREES).mean()) if voting.any() else None,
-        "known": float(np.isfinite(points_m[seen][..., 0]).mean()) if seen.any() else None,
-        "apart_mm": _percentile(known, 50),
-        "apart_p90_mm": _percentile(known, 90),
+        "known": float(np.isfinite(own.points_m[seen][..., 0]).mean()) if seen.any() else None,
+        "apart_mm": _percentile(apart, 50),
+        "apart_p90_mm": _percentile(apart, 90),
     }
 
 
