@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ...kernels.camera import CameraModel
-from ...kernels.perception.crop import CropMaps, crop_maps, cut
+from ...kernels.perception.crop import crop_maps, cut
 from .backdrop import BackdropBank
 from .faults import CameraFaults
 from .scene_compose import Composer
 from .scene_config import SceneConfig
-from .scene_layer import Layer, Pose2D, laid, shifted
+from .scene_layer import AS_IT_IS, Layer, Pose2D, laid, shifted
 from .scene_overlay import bar, overlays
 from .scene_view import Stands, View, free_camera, patch, stands
 from .sprite import SpriteBank
@@ -85,9 +85,10 @@ class CropMaker:
         height_px = float(np.exp(rng.uniform(low, high)))
         camera, layer = self._target(height_px, rng)
         jitter = _jitter(config, rng)
-        window, bordered = self._window(layer, jitter, crop_wh, padding, rng)
+        whole = layer.extent()
+        window, bordered = self._window(whole, jitter, crop_wh, padding, rng)
         by = (-window[0], -window[1])
-        layer = shifted(layer, by)
+        layer, whole = shifted(layer, by), whole + np.tile(by, 2)
         size_px = (window[2] - window[0], window[3] - window[1])
         K = camera.K.copy()
         K[:2, 2] += by
@@ -104,11 +105,18 @@ class CropMaker:
             for part in overlays(size_px, rng):
                 canvas.paint(part)
         modal, share, seen = canvas.seen_of(number)
-        box = _box(layer, modal, share, jitter)
-        box = _within(box, size_px, bordered, crop_wh, padding)
+        box = _within(_box(whole, modal, share, jitter), size_px, bordered, crop_wh, padding)
         maps = crop_maps(box[None], crop_wh, padding)
-        picture = self._faults(canvas.bgr, rng)
-        return _finished(picture, maps, layer, seen, share, box)
+        points = maps.to_crop(layer.keypoints_px[None])[0]
+        inside = ((points > -0.5) & (points < np.array(crop_wh) - 0.5)).all(axis=1)
+        return PoseCrop(
+            bgr=cut(self._faults(canvas.bgr, rng), maps)[0],
+            keypoints_px=points.astype(np.float32),
+            seen=np.where(inside, seen, 0).astype(np.uint8),
+            visible=share,
+            box_px=box,
+            height_px=float(whole[3] - whole[1]),
+        )
 
     def _target(self, height_px: float, rng: np.random.Generator) -> tuple[CameraModel, Layer]:
         """A person whose pelvis is in pixel (0, 0) of a picture without borders."""
@@ -121,20 +129,14 @@ class CropMaker:
             lean_rad=float(seat.roll_rad[0]),
             mirror=bool(rng.random() < 0.5),
         )
-        layer = laid(sprite, pose, None, None)
-        assert layer is not None  # only borders leave nothing
-        return camera, layer
+        return camera, laid(sprite, pose, AS_IT_IS)
 
     def _window(
-        self,
-        layer: Layer,
-        jitter: _Jitter,
-        crop_wh: tuple[int, int],
-        padding: float,
+        self, whole: Float[Array, "4"], jitter: _Jitter, crop_wh: tuple[int, int], padding: float,
         rng: np.random.Generator,
-    ) -> tuple[tuple[int, int, int, int], UInt8[Array, "4"]]:
+    ) -> tuple[tuple[int, int, int, int], UInt8[Array, "4"]]:  # fmt: skip
         """The pixels to paint, and at which sides (left, top, right, bottom) the picture ends with them."""
-        box = _jittered(layer.whole_px, jitter)
+        box = _jittered(whole, jitter)
         maps = crop_maps(box[None], crop_wh, padding)
         half = 0.5 * np.array(crop_wh) / maps.gain[0]
         centre = 0.5 * (box[:2] + box[2:])
@@ -145,7 +147,7 @@ class CropMaker:
             bordered[side] = 1
             left = rng.uniform(0.35, 1.05)  # of the person's extent is within the picture
             axis = side % 2
-            start, end = layer.whole_px[axis], layer.whole_px[axis + 2]
+            start, end = whole[axis], whole[axis + 2]
             if side < 2:
                 low[axis] = np.floor(end - left * (end - start))
             else:
@@ -171,9 +173,11 @@ def _jittered(box: Float[Array, "4"], jitter: _Jitter) -> Float[Array, "4"]:
     return np.concatenate([centre - 0.5 * jitter.scale * sides, centre + 0.5 * jitter.scale * sides])
 
 
-def _box(layer: Layer, modal: Float[Array, "4"], share: float, jitter: _Jitter) -> Float[Array, "4"]:
+def _box(
+    whole: Float[Array, "4"], modal: Float[Array, "4"], share: float, jitter: _Jitter
+) -> Float[Array, "4"]:
     """The box a detector gives; about all of the person where too little of them is seen to tell."""
-    return _jittered(modal if jitter.modal and share > 0.1 else layer.whole_px, jitter)
+    return _jittered(modal if jitter.modal and share > 0.1 else whole, jitter)
 
 
 def _within(
@@ -191,23 +195,6 @@ def _within(
     over = np.maximum(1.0 - (centre - half), 0.0) * (bordered[:2] == 0)
     over -= np.maximum(centre + half - (size - 1.0), 0.0) * (bordered[2:] == 0)
     return box + np.tile(over, 2)
-
-
-def _finished(
-    picture: UInt8[Array, "H W 3"], maps: CropMaps, layer: Layer, seen: UInt8[Array, "17"], share: float,
-    box: Float[Array, "4"],
-) -> PoseCrop:  # fmt: skip
-    points = maps.to_crop(layer.keypoints_px[None])[0]
-    size = np.array(maps.crop_wh)
-    inside = ((points > -0.5) & (points < size - 0.5)).all(axis=1)
-    return PoseCrop(
-        bgr=cut(picture, maps)[0],
-        keypoints_px=points.astype(np.float32),
-        seen=np.where(inside, seen, 0).astype(np.uint8),
-        visible=share,
-        box_px=box,
-        height_px=float(layer.whole_px[3] - layer.whole_px[1]),
-    )
 
 
 def _company(camera: CameraModel, rng: np.random.Generator) -> Stands:

@@ -6,12 +6,15 @@ of a person (not what they carry); zero is the backdrop. Layers are numbered fro
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
 from .picture import Picture
-from .scene_layer import HALF_COVER, Layer
+from .scene_layer import Layer
+from .sprite import NUM_KEYPOINTS
 
 Array = np.ndarray
 
@@ -25,7 +28,7 @@ class Canvas:
     def __init__(self, bgr: UInt8[Array, "H W 3"]) -> None:
         self.bgr = bgr
         self.owner: UInt16[Array, "H W"] = np.zeros(bgr.shape[:2], np.uint16)
-        self._layers: list[Layer] = []
+        self._layers: list[tuple[Layer, int, Float[Array, "4"]]] = []
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -37,52 +40,48 @@ class Canvas:
         cv2.bitwise_not(full, dst=full)
         self.bgr = cv2.multiply(self.bgr, cv2.cvtColor(full, cv2.COLOR_GRAY2BGR), scale=1.0 / 255.0)
 
-    def paint(self, layer: Layer) -> None:
-        """Lay something over everything painted so far."""
-        self._layers.append(layer)
-        number = len(self._layers)
-        there, here = self._clip(layer)
-        if there is None or here is None:
-            return
-        alpha = layer.alpha[here]
-        blend(self.bgr[there], layer.colour[here], alpha)
-        owner = self.owner[there]
-        owner[alpha > HALF_COVER] = 2 * number
-        if layer.is_person:
-            owner[layer.body[here] > HALF_COVER] = 2 * number + 1
+    def paint(self, layer: Layer) -> int:
+        """Lay something over everything painted so far; returns its number."""
+        number = len(self._layers) + 1
+        pixels, extent = layer.paint(self.bgr, self.owner, number)
+        self._layers.append((layer, pixels, extent))
+        return number
 
     def picture(self, bgr: UInt8[Array, "H W 3"]) -> Picture:
         """The people painted so far of whom anything is seen, with `bgr` as the picture the camera delivers."""
-        rows = [
-            (layer, *self.seen_of(number)) for number, layer in enumerate(self._layers, 1) if layer.is_person
-        ]
-        rows = [row for row in rows if row[2] > 0.0]
-        if not rows:
-            none = np.zeros((0, 4), np.float32)
-            return Picture(
-                bgr, none, none, np.zeros(0, np.float32), np.zeros((0, 17, 2), np.float32),
-                np.zeros((0, 17), np.uint8),
-            )  # fmt: skip
+        boxes, wholes, shares, points, seens = [], [], [], [], []
+        for number, (layer, pixels, whole) in enumerate(self._layers, 1):
+            if not layer.is_person or pixels == 0:
+                continue
+            box, share, seen = self.seen_of(number)
+            if share > 0.0:
+                boxes.append(box)
+                wholes.append(whole)
+                shares.append(share)
+                points.append(layer.keypoints_px)
+                seens.append(seen)
+        n = len(boxes)
         return Picture(
             bgr=bgr,
-            boxes_px=np.stack([box for _, box, _, _ in rows]).astype(np.float32),
-            whole_px=np.stack([layer.whole_px for layer, *_ in rows]).astype(np.float32),
-            visible=np.array([share for _, _, share, _ in rows], np.float32),
-            keypoints_px=np.stack([layer.keypoints_px for layer, *_ in rows]).astype(np.float32),
-            seen=np.stack([seen for *_, seen in rows]),
+            boxes_px=np.array(boxes, np.float32).reshape(n, 4),
+            whole_px=np.array(wholes, np.float32).reshape(n, 4),
+            visible=np.array(shares, np.float32),
+            keypoints_px=np.array(points, np.float32).reshape(n, NUM_KEYPOINTS, 2),
+            seen=np.array(seens, np.uint8).reshape(n, NUM_KEYPOINTS),
         )
 
     def seen_of(self, number: int) -> tuple[Float[Array, "4"], float, UInt8[Array, "17"]]:
         """Of the layer painted as `number`-th: box of what is seen, its share of the body, keypoints seen (0/1/2)."""
-        layer = self._layers[number - 1]
-        there, _ = self._clip(layer)
-        if there is None or layer.body_pixels == 0:
-            return np.zeros(4), 0.0, np.zeros(17, np.uint8)
-        mine = (self.owner[there] == 2 * number + 1).view(np.uint8)
+        layer, pixels, whole = self._layers[number - 1]
+        width, height = self.size_px
+        x1, y1, x2, y2 = (int(v) for v in whole)
+        x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+        if x1 >= x2 or y1 >= y2:
+            return np.zeros(4), 0.0, np.zeros(NUM_KEYPOINTS, np.uint8)
+        mine = (self.owner[y1:y2, x1:x2] == 2 * number + 1).view(np.uint8)
         x, y, w, h = cv2.boundingRect(mine)
-        x, y = x + there[1].start, y + there[0].start
-        share = min(1.0, cv2.countNonZero(mine) / layer.body_pixels)
-        return np.array([x, y, x + w, y + h], np.float64), share, self._keypoints_seen(number, layer)
+        box = np.array([x + x1, y + y1, x + x1 + w, y + y1 + h], np.float64)
+        return box, cv2.countNonZero(mine) / pixels, self._keypoints_seen(number, layer)
 
     def _keypoints_seen(self, number: int, layer: Layer) -> UInt8[Array, "17"]:
         width, height = self.size_px
@@ -90,30 +89,7 @@ class Canvas:
         inside = (cell >= 0).all(axis=1) & (cell[:, 0] < width) & (cell[:, 1] < height)
         cell[~inside] = 0
         free = inside & ((self.owner[cell[:, 1], cell[:, 0]] >> 1) <= number)
-        return np.where(free, 1 + (layer.sprite_seen != 0), 0).astype(np.uint8)
-
-    def _clip(self, layer: Layer) -> tuple[tuple[slice, slice], tuple[slice, slice]] | tuple[None, None]:
-        """Rows and columns of the picture that the layer covers, and the same in the layer."""
-        width, height = self.size_px
-        tall, wide = layer.alpha.shape
-        x, y = layer.corner
-        left, top, right, bottom = max(x, 0), max(y, 0), min(x + wide, width), min(y + tall, height)
-        if left >= right or top >= bottom:
-            return None, None
-        return (slice(top, bottom), slice(left, right)), (
-            slice(top - y, bottom - y),
-            slice(left - x, right - x),
-        )
-
-
-def blend(under: UInt8[Array, "H W 3"], over: UInt8[Array, "H W 3"], alpha: UInt8[Array, "H W"]) -> None:
-    """under += (over - under) alpha / 255, in place."""
-    cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
-    fresh = cv2.multiply(over, cover, scale=1.0 / 255.0)
-    cv2.bitwise_not(cover, dst=cover)
-    kept = cv2.multiply(under, cover, scale=1.0 / 255.0)
-    cv2.add(kept, fresh, dst=kept)
-    under[...] = kept
+        return np.where(free, 1 + (layer.self_seen != 0), 0).astype(np.uint8)
 
 
 class Shade:
@@ -123,46 +99,37 @@ class Shade:
         self._map = np.zeros((-(-size_px[1] // _SHADE_STEP), -(-size_px[0] // _SHADE_STEP)), np.uint8)
 
     def cast(
-        self, layer: Layer, foot_px: Float[Array, "2"], along: Float[Array, "2"], strength: float
+        self, layer: Layer, foot_px: Float[Array, "2"], along: tuple[float, float], strength: float
     ) -> None:
         """The silhouette of a layer, sheared over the ground.
 
         Args:
             along: picture pixels that one picture pixel of height becomes.
         """
-        foot = (np.asarray(foot_px) - layer.corner) / _SHADE_STEP
-        tall, wide = layer.alpha.shape
-        small = cv2.resize(
-            layer.alpha,
-            (max(1, wide // _SHADE_STEP), max(1, tall // _SHADE_STEP)),
-            interpolation=cv2.INTER_AREA,
-        )
-        # (x, y) of the silhouette about the foot goes to (x - y a_x, -y a_y).
-        matrix = np.array(
-            [[1.0, -along[0], along[0] * foot[1]], [0.0, -along[1], foot[1] + along[1] * foot[1]]]
-        )
-        rows, columns = small.shape
+        y = float(foot_px[1])
+        # (x, y) about the foot goes to (x - y a_x, -y a_y); then to the map's pixels.
+        half, middle = 1.0 / _SHADE_STEP, 0.5 / _SHADE_STEP - 0.5
+        shear = np.array([[1.0, -along[0]], [0.0, -along[1]]])
+        matrix = half * (shear @ layer.affine)
+        matrix[:, 2] += half * np.array([along[0] * y, y + along[1] * y]) + middle
+        rows, columns = layer.alpha.shape
         corners = (
             np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]]) @ matrix[:, :2].T + matrix[:, 2]
         )
-        origin = np.array(layer.corner) / _SHADE_STEP
-        low = np.floor(corners.min(axis=0) + origin).astype(int)
-        high = np.ceil(corners.max(axis=0) + origin).astype(int) + 1
-        low, high = np.maximum(low, 0), np.minimum(high, self._map.shape[::-1])
-        if (low >= high).any():
+        (x1, y1), (x2, y2) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        left, top = max(math.floor(x1), 0), max(math.floor(y1), 0)
+        right, bottom = min(math.ceil(x2) + 1, self._map.shape[1]), min(math.ceil(y2) + 1, self._map.shape[0])
+        if left >= right or top >= bottom or abs(along[1]) < 1e-3:
             return
-        matrix[:, 2] += origin - low
-        dark = cv2.warpAffine(
-            small, matrix, (int(high[0] - low[0]), int(high[1] - low[1])), flags=cv2.INTER_LINEAR
-        )
-        part = self._map[low[1] : high[1], low[0] : high[0]]
+        matrix[:, 2] -= (left, top)
+        dark = cv2.warpAffine(layer.alpha, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+        part = self._map[top:bottom, left:right]
         np.maximum(part, cv2.convertScaleAbs(dark, alpha=strength), out=part)
 
     def contact(self, foot_px: Float[Array, "2"], radius_px: float, flat: float, strength: float) -> None:
         """The darkness under a body; `flat` is the ellipse's height by its width."""
-        centre = np.asarray(foot_px) / _SHADE_STEP
+        x, y = round(float(foot_px[0]) / _SHADE_STEP), round(float(foot_px[1]) / _SHADE_STEP)
         axes = (max(1, round(radius_px / _SHADE_STEP)), max(1, round(radius_px * flat / _SHADE_STEP)))
-        x, y = round(float(centre[0])), round(float(centre[1]))
         rows, columns = self._map.shape
         if not (-axes[0] <= x < columns + axes[0] and -axes[1] <= y < rows + axes[1]):
             return

@@ -18,7 +18,7 @@ _FEWEST = 24
 """Sprites to choose from, at least, even when their elevation is a bit off."""
 _MIN_DRAWN_PX = 9.0
 """Smaller people are left out: nobody could tell them from a post."""
-_MAX_DRAWN = 2.2
+_MAX_DRAWN = 1.7
 """People larger than this many times the picture's height are left out."""
 
 

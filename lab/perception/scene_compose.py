@@ -69,17 +69,18 @@ class Composer:
             (self._laid(bank[row], seats, i, light, size_px, rng), seats, i)
             for bank, picks, seats in ((self._people, rows, actors), (self._things, prop_rows, props))
             for i, row in enumerate(picks.tolist())
+            if first is None or i > 0 or seats is props
         ]
         if first is not None:
-            first = replace(first, colour=cv2.transform(first.colour, _tint(light, rng)))
-            layers[0] = (first, actors, 0)
+            first = replace(first, tint=_tint(light, rng))
+            layers.append((first, actors, 0))
         there = [(layer, seats, i) for layer, seats, i in layers if layer is not None]
         canvas = Canvas(view.bgr)
         canvas.shade(_shadows(view.camera, size_px, there, light))
         there.sort(key=lambda part: -part[1].depth_m[part[2]])
         number = 0
-        for painted, (layer, _, _) in enumerate(there, 1):
-            canvas.paint(layer)
+        for layer, _, _ in there:
+            painted = canvas.paint(layer)
             if layer is first:
                 number = painted
         return canvas, number
@@ -95,7 +96,9 @@ class Composer:
             lean_rad=float(seats.roll_rad[row]) + float(rng.normal(0.0, 0.02)),
             mirror=bool(rng.random() < 0.5),
         )
-        return laid(sprite, pose, _tint(light, rng), size_px)
+        layer = laid(sprite, pose, _tint(light, rng))
+        x1, y1, x2, y2 = layer.window
+        return layer if x1 < size_px[0] and y1 < size_px[1] and x2 > 0 and y2 > 0 else None
 
     def _light(self, view: View, rng: np.random.Generator) -> _Light:
         """Mostly that of the backdrop, at times any."""
@@ -125,7 +128,7 @@ def _tint(light: _Light, rng: np.random.Generator) -> Float[Array, "3 4"]:
     gain = contrast * light.brightness * float(np.exp(rng.normal(0.0, 0.15)))
     linear = saturation * np.eye(3) + (1.0 - saturation) * _GREY_BGR
     linear *= (gain * light.balance * np.exp(rng.normal(0.0, 0.05, 3)))[:, None]
-    return np.concatenate([linear, np.full((3, 1), _MID * 0.6 * (1.0 - contrast))], axis=1).astype(np.float32)
+    return np.concatenate([linear, np.full((3, 1), _MID * 0.6 * (1.0 - contrast))], axis=1)
 
 
 def _shadows(
@@ -142,9 +145,9 @@ def _shadows(
     for (layer, seats, i), tip in zip(there, tips, strict=True):
         px_per_m, elevation = seats.px_per_m[i], seats.elevation_rad[i]
         if light.cast > 0.0:
-            along = np.clip(tip / (px_per_m * max(np.cos(elevation), 0.3)), -4.0, 4.0)
-            shade.cast(layer, seats.foot_px[i], along, light.cast)
+            x, y = np.clip(tip / (px_per_m * max(np.cos(elevation), 0.3)), -4.0, 4.0).tolist()
+            shade.cast(layer, seats.foot_px[i], (x, y), light.cast)
         if light.contact > 0.0:
-            wide = 0.22 * px_per_m if layer.is_person else 0.45 * (layer.whole_px[2] - layer.whole_px[0])
+            wide = 0.22 * px_per_m if layer.is_person else 0.45 * (layer.window[2] - layer.window[0])
             shade.contact(seats.foot_px[i], wide, max(abs(np.sin(elevation)), 0.15), light.contact)
     return shade.soft(light.blur_px)
