@@ -25,6 +25,7 @@ COMMANDS = (
     "tail",
     "calibrate",
     "export",
+    "overlay",
     "models",
     "doctor",
     "bench",
