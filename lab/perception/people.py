@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..motion.track import MotionTrack
-from .people_figure import Person
+from .people_figure import draw_person
 from .people_light import draw_light
 from .people_poses import PoseDeck
 from .people_shot import shoot_sprite
@@ -50,7 +50,7 @@ def render_people(
 
 
 def _one_person(deck: PoseDeck, rng: np.random.Generator) -> Iterator[Sprite]:
-    person = Person(rng)
+    person = draw_person(rng)
     for _ in range(POSES):
         figure = person.posed(deck.draw(rng), rng)
         first = rng.uniform(-np.pi, np.pi)

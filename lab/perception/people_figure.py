@@ -52,6 +52,8 @@ class Figure:
     faces: Int[Array, "F 3"]
     carried: Bool[Array, "F"]
     """Faces of bags: neither body nor clothes."""
+    loose: Bool[Array, "F"]
+    """Faces of what hangs free of the skin and is no load: skirts, coat tails, hair."""
     keypoints_m: Float[Array, "17 3"]
     pelvis_m: Float[Array, "3"]
     face_way: Float[Array, "3"]
@@ -77,13 +79,12 @@ class _Part:
 class Person:
     """One shape in one set of clothes, ready to be posed."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, stature_m: float, look: Look, rng: np.random.Generator) -> None:
         self.body: Template = template()
         data = self.body.body
-        self.stature_m = _stature(rng)
+        self.stature_m, self.look = stature_m, look
         self._size = self.stature_m / _mean_stature_m()
         betas = betas_of_stature(self.stature_m, rng, data)
-        self.look = draw_look(rng, self.stature_m < CHILD_STATURE_M)
         clothes = paint(self.body, self.look, dress(self.body, self.look.outfit))
         self._joints_rest_m = data.joints_m(betas)
         rest = data.vertices_m(betas).astype(np.float32)
@@ -143,9 +144,16 @@ class Person:
             open=free, weights=np.concatenate([part.weights for part in parts]).astype(np.float32),
             faces=faces.astype(np.int32),
             carried=np.concatenate([np.full(len(part.faces), part.carried) for part in parts]),
+            loose=np.concatenate([np.full(len(p.faces), k > 0 and not p.carried) for k, p in enumerate(parts)]),
             keypoints_m=coco_keypoints_np(joints_m, world) + place_m, pelvis_m=joints_m[0] + place_m,
             face_way=world[15, :, 2].copy(), stature_m=self.stature_m, kind=kind, tracer=tracer,
         )  # fmt: skip
+
+
+def draw_person(rng: np.random.Generator) -> Person:
+    """Anybody."""
+    stature = _stature(rng)
+    return Person(stature, draw_look(rng, stature < CHILD_STATURE_M), rng)
 
 
 @cache

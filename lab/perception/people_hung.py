@@ -25,6 +25,7 @@ _KNOTS = {
     "afro": ((0.0, 0.075, -0.005), (0.135, 0.125, 0.135)),
 }
 """(middle from the head joint, half axes), metres on an adult."""
+_SHORTEST_ROD_M = 0.03
 _FACE_Z_M = 0.06
 """An afro begins behind this."""
 
@@ -84,31 +85,34 @@ def held_things(
         radii = size * np.array([0.19, 0.11, 0.28])
         base = hand - ahead * rng.uniform(0.25, 0.45)
         centre = np.array([base[0], base[1], floor_m + radii[2] + 0.02])
-        parts = [(centre, radii, 5.0), *_handle(hand, centre + np.array([0.0, 0.0, radii[2]]))]
+        power = 5.0
     else:
         half = {"bag": (0.17, 0.06, 0.17), "case": (0.21, 0.045, 0.15)}[look.held]
         radii = size * scale * np.array(half)
         drop = rng.uniform(0.04, 0.16) if look.held == "bag" else 0.04
         low = max(float(hand[2]) - drop - radii[2], floor_m + radii[2])
         centre = np.array([hand[0], hand[1], low])
-        parts = [(centre, radii, 3.0 if look.held == "bag" else 6.0)]
-        parts += _handle(hand, centre + np.array([0.0, 0.0, radii[2]]))
+        power = 3.0 if look.held == "bag" else 6.0
     swing = rng.normal(0.0, 0.15)
     c, s = np.cos(swing), np.sin(swing)
     long = np.array([c * ahead[0] - s * ahead[1], s * ahead[0] + c * ahead[1], 0.0])
     axes = np.stack([long, np.array([-long[1], long[0], 0.0]), np.array([0.0, 0.0, 1.0])])
-    return [_thing(centre, radii, power, axes, colour, look.seed) for centre, radii, power in parts]
+    top = centre + np.array([0.0, 0.0, 0.95 * radii[2]])
+    return [_thing(centre, radii, power, axes, colour, look.seed), *_handle(hand, top, 0.7 * colour)]
 
 
-def _handle(hand_m: Float[Array, "3"], top_m: Float[Array, "3"]) -> list[tuple[Array, Array, float]]:
-    """Beads of a strap from the hand to the top of what it holds: cheap, and thin enough to pass for one."""
-    length = float(np.linalg.norm(hand_m - top_m))
-    if length < 0.05:
+def _handle(hand_m: Float[Array, "3"], top_m: Float[Array, "3"], colour: Float[Array, "3"]) -> list[Held]:
+    """A rod from what is held to the hand."""
+    way = hand_m - top_m
+    length = float(np.linalg.norm(way))
+    if length < _SHORTEST_ROD_M:
         return []
-    count = int(np.ceil(length / 0.05))
-    shares = (np.arange(count) + 0.5) / count
-    size = np.array([0.012, 0.012, 0.6 * length / count + 0.01])
-    return [(top_m + share * (hand_m - top_m), size, 2.0) for share in shares.tolist()]
+    way = way / length
+    across = np.cross(way, [1.0, 0.0, 0.0] if abs(way[0]) < 0.7 else [0.0, 1.0, 0.0])
+    across /= np.linalg.norm(across)
+    axes = np.stack([across, np.cross(way, across), way])
+    size = np.array([0.014, 0.014, 0.5 * length + 0.01])
+    return [_thing(top_m + 0.5 * length * way, size, 6.0, axes, colour, 0)]
 
 
 def _thing(

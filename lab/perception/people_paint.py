@@ -87,7 +87,7 @@ def _wrapped(body: Template, look: Look) -> Bool[Array, "V"]:
     across, up, ahead = _face_place(body)
     if look.wrap == "scarf":
         return np.asarray((body.neck + body.head > 0.5) & (up < -0.01))
-    face = ((across / 0.068) ** 2 + ((up - 0.045) / 0.085) ** 2 < 1.0) & (ahead > 0.03)
+    face = ((across / 0.078) ** 2 + ((up - 0.04) / 0.10) ** 2 < 1.0) & (ahead > 0.03)
     low = -0.14 if look.wrap == "headscarf" else -0.10
     return np.asarray((body.neck + body.head > 0.5) & ~face & (up > low))
 

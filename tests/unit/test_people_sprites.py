@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,14 +14,16 @@ from crowdstream.kernels.skeleton import COCO_KEYPOINTS
 from crowdstream.lab.motion.reference import REST_JOINTS_M
 from crowdstream.lab.motion.track import MotionTrack
 from crowdstream.lab.perception.people import render_people
-from crowdstream.lab.perception.people_figure import Figure, Person
-from crowdstream.lab.perception.people_light import draw_light
+from crowdstream.lab.perception.people_figure import Figure, Person, draw_person
+from crowdstream.lab.perception.people_light import draw_light, vertex_colours
 from crowdstream.lab.perception.people_looks import STYLES, draw_look
 from crowdstream.lab.perception.people_poses import NoRecordingsError, Pose, PoseDeck
 from crowdstream.lab.perception.people_shot import near_figure, shoot_sprite
 from crowdstream.lab.perception.people_views import aim
 from crowdstream.lab.perception.sprite import Sprite
 from crowdstream.lab.virtualcrowd.render.lens import Lens
+from crowdstream.lab.virtualcrowd.render.light import Light
+from crowdstream.lab.virtualcrowd.render.template import template
 
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """y up to z up; the face then looks along -y."""
@@ -53,7 +58,7 @@ def _shot(figure: Figure, azimuth: float, elevation_deg: float, distance_m: floa
 
 @pytest.fixture(scope="module")
 def figure() -> Figure:
-    return Person(np.random.default_rng(11)).posed(_standing(), np.random.default_rng(0))
+    return draw_person(np.random.default_rng(11)).posed(_standing(), np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +124,7 @@ def test_face_is_seen_from_the_front_only(figure: Figure) -> None:
 
 
 def test_one_side_hides_the_other() -> None:
-    figure = Person(np.random.default_rng(5)).posed(_standing(), np.random.default_rng(0))
+    figure = draw_person(np.random.default_rng(5)).posed(_standing(), np.random.default_rng(0))
     for azimuth, far in ((0.0, "right"), (np.pi, "left")):
         seen = _shot(figure, azimuth, 0.0).seen
         for part in ("ear", "shoulder", "elbow", "wrist"):
@@ -146,7 +151,7 @@ def test_nothing_drawn_is_passed_over() -> None:
     """The pixels that get rays hold all that rays through every pixel meet."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        figure = Person(rng).posed(_standing(), np.random.default_rng(0))
+        figure = draw_person(rng).posed(_standing(), np.random.default_rng(0))
         camera = aim(figure, seed, 0.5, 4.0, 0.0)
         width, height = camera.size_px
         y, x = np.mgrid[:height, :width].reshape(2, -1)
@@ -164,7 +169,8 @@ def test_colour_bleeds_outwards(figure: Figure) -> None:
 
 def test_carried_things_are_not_body() -> None:
     loaded = (
-        Person(np.random.default_rng(seed)).posed(_standing(), np.random.default_rng(0)) for seed in range(40)
+        draw_person(np.random.default_rng(seed)).posed(_standing(), np.random.default_rng(0))
+        for seed in range(40)
     )
     figure = next(one for one in loaded if one.carried.any())
     covers = [_shot(figure, azimuth, 5.0) for azimuth in np.arange(4) * np.pi / 2]
@@ -176,3 +182,65 @@ def test_a_third_wear_dark_and_all_styles_are_drawn() -> None:
     assert {look.style for look in looks} == set(STYLES)
     dark = [max(float(o.outfit.top.max()), float(o.outfit.bottom.max())) < 0.12 for o in looks]
     assert np.mean(dark) > 0.33
+
+
+def _dressed(**wanted: Any) -> Figure:
+    """A person in everyday clothes with something set."""
+    rng = np.random.default_rng(2)
+    plain = replace(draw_look(rng, False), held="none", wrap="none", knot="none")
+    outfit = replace(plain.outfit, **({"load": "none", "skirt": 0.0} | wanted.pop("outfit", {})))
+    return Person(1.75, replace(plain, outfit=outfit, **wanted), rng).posed(_standing(), rng)
+
+
+def test_what_a_hand_holds_touches_it_and_not_the_ground_below() -> None:
+    for held in ("bag", "case", "trolley"):
+        figure = _dressed(held=held)
+        things = figure.points_m[np.unique(figure.faces[figure.carried])]
+        wrists = figure.keypoints_m[[9, 10]]
+        off = np.linalg.norm(things[:, None] - wrists, axis=-1).min()
+        assert off < 0.15, held
+        assert things[:, 2].min() > -1e-3, held
+    assert not _dressed().carried.any()
+
+
+def test_knees_under_a_coat_count_as_seen_and_behind_a_bag_do_not() -> None:
+    knees = [COCO_KEYPOINTS.index("left_knee"), COCO_KEYPOINTS.index("right_knee")]
+    covered = _dressed(outfit={"coat": True, "skirt": 0.75})
+    assert covered.loose.any() and _shot(covered, FRONT, 0.0).seen[knees].all()
+    bagged = replace(covered, carried=covered.loose, loose=np.zeros_like(covered.loose))
+    assert not _shot(bagged, FRONT, 0.0).seen[knees].any()
+
+
+def test_armpits_see_less_of_the_sky_than_the_crown(figure: Figure) -> None:
+    body = template().body
+    crown = figure.open[: body.num_vertices][body.v_template[:, 1] > body.v_template[:, 1].max() - 0.03]
+    between_legs = (np.abs(body.v_template[:, 0]) < 0.03) & (body.v_template[:, 1] < -0.1)
+    assert crown.mean() > 0.9
+    assert figure.open[: body.num_vertices][between_legs].mean() < 0.6
+
+
+def test_shade_of_the_body_darkens() -> None:
+    """With the sun overhead some of the feet lies in the shade of the legs, though it faces the sun."""
+    figure = _dressed()
+    sun = Light(np.array([0.0, 0.0, 1.0]), np.ones(3), np.zeros(3), np.zeros(3), np.ones(3))
+    args = (figure.points_m, figure.normals, np.ones_like(figure.albedo), np.ones_like(figure.open))
+    lit = vertex_colours(figure.tracer, *args, sun)[:, 0]
+    up = figure.normals[:, 2] > 0.1
+    low = figure.points_m[:, 2] < 0.1
+    assert np.median(lit[up & ~low]) > 0
+    shoes_under_the_body = up & low & (np.abs(figure.points_m[:, 1]) < 0.05)
+    assert (lit[shoes_under_the_body] == 0).mean() > 0.3
+
+
+def test_mirrored_poses_swap_sides() -> None:
+    track = _track()
+    bent = track.quats.copy()
+    bent[:, 4] = (np.cos(0.5), np.sin(0.5), 0.0, 0.0)
+    deck = PoseDeck([replace(track, quats=bent)])
+    knees = set()
+    for seed in range(12):
+        rotmats = deck.draw(np.random.default_rng(seed)).rotmats
+        angle = [np.degrees(np.arccos((np.trace(rotmats[k]) - 1) / 2)) for k in (4, 5)]
+        assert max(angle) > 50 and min(angle) < 5
+        knees.add(int(np.argmax(angle)))
+    assert knees == {0, 1}
