@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,8 +63,10 @@ def export_onnx(
                 input_names=list(input_names), output_names=list(output_names),
                 dynamic_axes={key: dict(axes) for key, axes in dynamic_axes.items()},
             )  # fmt: skip
+            given = network(example)
         model = onnx.load(str(part))
         _label(model, metadata or {})
+        _fix_sizes(model, given, dynamic_axes)
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, str(part))
         for shown in _examples(example, dynamic_axes.get(input_names[0], {})):
@@ -94,14 +97,29 @@ def _onnx() -> ModuleType:
     return onnx
 
 
-def _label(model: object, metadata: Mapping[str, str]) -> None:
+def _label(model: Any, metadata: Mapping[str, str]) -> None:
     """Metadata in, traces of the machine out."""
-    model.producer_name, model.producer_version, model.doc_string = "crowdstream", "", ""  # type: ignore[attr-defined]
+    model.producer_name, model.producer_version, model.doc_string = "crowdstream", "", ""
     for key, value in sorted(metadata.items()):
-        entry = model.metadata_props.add()  # type: ignore[attr-defined]
+        entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    for node in model.graph.node:  # type: ignore[attr-defined]
+    for node in model.graph.node:
         node.doc_string = ""
+
+
+def _fix_sizes(
+    model: Any, given: Tensor | tuple[Tensor, ...], dynamic_axes: Mapping[str, Mapping[int, str]]
+) -> None:
+    """Sizes of outputs that are not dynamic: the exporter loses them behind reshapes, and readers go by them."""
+    for output, tensor in zip(model.graph.output, _several(given), strict=True):
+        free = dynamic_axes.get(output.name, {})
+        for axis, size in enumerate(tensor.shape):
+            if axis not in free:
+                output.type.tensor_type.shape.dim[axis].dim_value = size
+
+
+def _several(given: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return given if isinstance(given, tuple) else (given,)
 
 
 def _examples(example: Tensor, free: Mapping[int, str]) -> list[Tensor]:
@@ -119,7 +137,7 @@ def _compare(network: nn.Module, path: Path, shown: Tensor, name: str) -> None:
     given = session.run(None, {session.get_inputs()[0].name: shown.numpy()})
     with torch.no_grad():
         asked = network(shown)
-    for ours, theirs in zip(given, asked if isinstance(asked, tuple) else (asked,), strict=True):
+    for ours, theirs in zip(given, _several(asked), strict=True):
         theirs = theirs.numpy()
         worst = float((np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))).max())
         if ours.shape != theirs.shape or not worst <= TOLERANCE:

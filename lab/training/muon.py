@@ -5,6 +5,7 @@
 NS is five rounds of the quintic Newton-Schulz iteration X <- a X + (b A + c A^2) X, A = X X^T, which brings all
 singular values near 1. torch.optim.Muon does them in bfloat16, which is slow on processors without it; here they are
 done in the matrix's own type on the CPU. The factor makes steps as long as AdamW's, so one learning rate serves both.
+The kernels of a convolution are taken as one matrix: a row for each output channel.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def orthogonal(matrix: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay, for matrices only."""
+    """Muon with Nesterov momentum and decoupled weight decay, for matrices and the kernels of convolutions only."""
 
     def __init__(
         self,
@@ -62,4 +63,6 @@ class Muon(torch.optim.Optimizer):
         moving.lerp_(gradient, 1 - group["momentum"])
         aim = torch.lerp(gradient, moving, group["momentum"])
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(orthogonal(aim), alpha=-group["lr"] * 0.2 * math.sqrt(max(weight.shape)))
+        rows = aim.flatten(1)
+        turned = orthogonal(rows).view_as(weight)
+        weight.add_(turned, alpha=-group["lr"] * 0.2 * math.sqrt(max(rows.shape)))

@@ -46,7 +46,7 @@ class ChoosesMatrices(Protocol):
     """A recipe that says itself which weights Muon may turn."""
 
     def hidden_matrices(self) -> Collection[str]:
-        """Names of two-dimensional parameters of the network."""
+        """Names of matrices, or kernels of convolutions, of the network."""
         ...
 
 

@@ -90,6 +90,11 @@ class DetectorRecipe:
             torch.manual_seed(seed)
             self.network = PersonDetector(size)
 
+    def hidden_matrices(self) -> list[str]:
+        """Kernels between the first and the last convolution, for Muon."""
+        kernels = [name for name, p in self.network.named_parameters() if p.ndim == 4]
+        return [name for name in kernels if not name.startswith(("stem.", "head.predict."))]
+
     def batch(self, scenes: Pictures, step: int, count: int) -> Batch:
         """The pictures of one step."""
         random = step_random(self.seed, step)
