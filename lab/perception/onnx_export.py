@@ -137,10 +137,14 @@ def _compare(network: nn.Module, path: Path, shown: Tensor, name: str) -> None:
     given = session.run(None, {session.get_inputs()[0].name: shown.numpy()})
     with torch.no_grad():
         asked = network(shown)
-    for ours, theirs in zip(given, _several(asked), strict=True):
-        theirs = theirs.numpy()
+    for ours, tensor in zip(given, _several(asked), strict=True):
+        theirs = tensor.numpy()
+        if ours.shape != theirs.shape:
+            raise ExportError(
+                f"{name} gives {list(ours.shape)}, torch {list(theirs.shape)}; the file was not kept"
+            )
         worst = float((np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))).max())
-        if ours.shape != theirs.shape or not worst <= TOLERANCE:
+        if not worst <= TOLERANCE:
             raise ExportError(
                 f"{name} gives other numbers than torch for an input of {list(shown.shape)}: {worst:.1e} apart, "
                 f"expected at most {TOLERANCE:g}; the file was not kept"
