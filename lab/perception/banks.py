@@ -37,10 +37,10 @@ Made = TypeVar("Made", Sprite, Backdrop)
 class BankConfig(StageConfig):
     """How much is rendered, and where it is kept."""
 
-    people: int = Field(default=6000, ge=1)
+    people: int = Field(default=5760, ge=1)
     """Views of people to learn from."""
-    things: int = Field(default=1600, ge=1)
-    backdrops: int = Field(default=500, ge=1)
+    things: int = Field(default=1440, ge=1)
+    backdrops: int = Field(default=480, ge=1)
     validation_share: float = Field(default=0.1, gt=0.0, le=1.0)
     """Size of the held-back banks, as a share: other people's motion, other clothes, other things and places."""
     seed: int = Field(default=0, ge=0)

@@ -1,4 +1,4 @@
-"""`crowdstream train detector|pose`: recipes of `lab.perception` for the loop, over banks rendered when first asked for."""
+"""`crowdstream train detector|pose`: recipes of `lab.perception` for the loop over banks, rendered where missing."""
 
 from __future__ import annotations
 

@@ -118,13 +118,27 @@ KINDS = {
         "detector",
         _detector,
         large={"stem": 24, "widths": (48, 96, 160, 224), "neck": 96, "head_convs": 2},
-        fit={"minutes": 75, "learning_rate": 2e-3, "warm_up_steps": 100, "ema_decay": 0.998, "clip_norm": 10.0},
+        fit={
+            "minutes": 85,
+            "learning_rate": 4e-3,
+            "optimiser": "muon",
+            "warm_up_steps": 40,
+            "ema_decay": 0.995,
+            "clip_norm": 10.0,
+        },
     ),
     "pose": Kind(
         "pose",
         _pose,
-        large={},
-        fit={"minutes": 75, "learning_rate": 2e-3, "warm_up_steps": 100, "ema_decay": 0.998, "clip_norm": 10.0},
+        large={"crop_wh": (144, 192), "stem": 48, "widths": (64, 128, 160, 192), "down": (2, 2, 2, 2)},
+        fit={
+            "minutes": 85,
+            "learning_rate": 4e-3,
+            "optimiser": "muon",
+            "warm_up_steps": 40,
+            "ema_decay": 0.995,
+            "clip_norm": 5.0,
+        },
     ),
 }
 
