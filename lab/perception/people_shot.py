@@ -1,8 +1,8 @@
 """One figure, one camera, one light: a sprite.
 
-Rays go only where the figure's corners and the middles of its faces fall, grown by a few pixels. One ray goes
-through the middle of each pixel; where neighbours differ (outlines, edges of clothes) four more do. Embree's tree of
-the figure is built once and serves all views.
+Rays go only near the skin's corners and the middles of its faces, and where bags and skirts lie. One ray goes through
+the middle of each pixel; where neighbours differ (outlines, edges of clothes) four more do. Embree's tree of the figure
+is built once and serves all views.
 """
 
 from __future__ import annotations
@@ -103,12 +103,15 @@ def _uneven(planes: Float[Array, "H W K"]) -> Bool[Array, "H W"]:
 
 
 def near_figure(figure: Figure, camera: CameraModel) -> Bool[Array, "H W"]:
-    """Pixels that the figure may cover."""
+    """Pixels that the figure may cover: near points of the skin, and in the few large faces of the rest."""
     width, height = camera.size_px
-    middles = figure.points_m[figure.faces].mean(axis=1)
-    px = np.round(camera.project(np.concatenate([figure.points_m, middles]))).astype(np.int64)
+    corners = camera.project(figure.points_m)
+    middles = corners[figure.faces].mean(axis=1)
+    px = np.round(np.concatenate([corners, middles])).astype(np.int64)
     mask = np.zeros((height, width), np.uint8)
     mask[np.clip(px[:, 1], 0, height - 1), np.clip(px[:, 0], 0, width - 1)] = 1
+    for triangle in np.round(corners[figure.faces[figure.loose | figure.carried]]).astype(np.int32):
+        cv2.fillConvexPoly(mask, triangle, 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _GROW_PX + 1, 2 * _GROW_PX + 1))
     return np.asarray(cv2.dilate(mask, disc) > 0)
 
