@@ -7,7 +7,7 @@ engine do the rest. So small people come out blurred and large ones aliased, exa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ Array = np.ndarray
 
 _MARGIN_PX = 2
 """Painted beyond what the crop shows, for the bilinear weights at its rim."""
+_TRIES = 4
 _LEAST_BOX_PX = 6.0
 """No detector reports thinner boxes."""
 
@@ -80,12 +81,28 @@ class CropMaker:
             crop_wh: width and height of the crop.
             padding: how much larger than the box the crop sees.
         """
+        shot = self._shot(rng, crop_wh, padding)
+        for _ in range(_TRIES):
+            if shot.visible >= self._config.crop_least_visible:
+                break
+            shot = self._shot(rng, crop_wh, padding)
+        maps = crop_maps(shot.box_px[None], crop_wh, padding)
+        points = maps.to_crop(shot.keypoints_px[None])[0]
+        inside = ((points > -0.5) & (points < np.array(crop_wh) - 0.5)).all(axis=1)
+        return replace(
+            shot,
+            bgr=cut(self._faults(shot.bgr, rng, shot.height_px), maps)[0],
+            keypoints_px=points.astype(np.float32),
+            seen=np.where(inside, shot.seen, 0).astype(np.uint8),
+        )
+
+    def _shot(self, rng: np.random.Generator, crop_wh: tuple[int, int], padding: float) -> PoseCrop:
+        """The piece of the picture that the crop will be cut from, with everything in the piece's pixels."""
         config = self._config
         low, high = np.log(config.crop_min_height_px), np.log(config.crop_max_height_px)
         height_px = float(np.exp(rng.uniform(low, high)))
         camera, layer = self._target(height_px, rng)
-        jitter = _jitter(config, rng)
-        whole = layer.extent()
+        jitter, whole = _jitter(config, rng), layer.extent()
         window, bordered = self._window(whole, jitter, crop_wh, padding, rng)
         by = (-window[0], -window[1])
         layer, whole = shifted(layer, by), whole + np.tile(by, 2)
@@ -95,28 +112,15 @@ class CropMaker:
         camera = CameraModel(K, camera.R_cam_world, camera.t_cam_world_m, size_px)
         backdrop = self._backdrops[int(rng.integers(len(self._backdrops)))]
         ground = patch(backdrop, size_px, rng, least_zoom=0.5)
+        props = _props(camera, config.crop_occluder_share, rng)
         view = View(_relit(ground, rng), camera, None, height_px)
-        canvas, number = self._composer.compose(
-            view, _company(camera, rng), _props(camera, config.crop_occluder_share, rng), rng, first=layer
-        )
-        if rng.random() < config.overlay_share:
-            canvas.paint(bar(size_px, rng))
-        elif rng.random() < 0.4 * config.overlay_share:
-            for part in overlays(size_px, rng):
-                canvas.paint(part)
-        modal, share, seen = canvas.seen_of(number)
+        canvas, number = self._composer.compose(view, _company(camera, rng), props, rng, first=layer)
+        for part in _before_all(size_px, config.overlay_share, rng):
+            canvas.paint(part)
+        modal, share = canvas.box_of(number)
+        seen = canvas.keypoints_seen([number])[0]
         box = _within(_box(whole, modal, share, jitter), size_px, bordered, crop_wh, padding)
-        maps = crop_maps(box[None], crop_wh, padding)
-        points = maps.to_crop(layer.keypoints_px[None])[0]
-        inside = ((points > -0.5) & (points < np.array(crop_wh) - 0.5)).all(axis=1)
-        return PoseCrop(
-            bgr=cut(self._faults(canvas.bgr, rng), maps)[0],
-            keypoints_px=points.astype(np.float32),
-            seen=np.where(inside, seen, 0).astype(np.uint8),
-            visible=share,
-            box_px=box,
-            height_px=float(whole[3] - whole[1]),
-        )
+        return PoseCrop(canvas.bgr, layer.keypoints_px, seen, share, box, float(whole[3] - whole[1]))
 
     def _target(self, height_px: float, rng: np.random.Generator) -> tuple[CameraModel, Layer]:
         """A person whose pelvis is in pixel (0, 0) of a picture without borders."""
@@ -219,6 +223,14 @@ def _props(camera: CameraModel, before_share: float, rng: np.random.Generator) -
     good = (seats.depth_m > 0.0) & (seats.px_per_m < 3.0 * seats.px_per_m[0])
     good[0] = False  # the place of the person themselves
     return seats.rows(good)
+
+
+def _before_all(size_px: tuple[int, int], share: float, rng: np.random.Generator) -> list[Layer]:
+    """Bars, and more rarely what lies before everything else in recordings."""
+    draw = rng.random()
+    if draw < share:
+        return [bar(size_px, rng)]
+    return overlays(size_px, rng) if draw < 1.4 * share else []
 
 
 def _relit(bgr: UInt8[Array, "H W 3"], rng: np.random.Generator) -> UInt8[Array, "H W 3"]:

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from ...kernels.fused.sensor_noise import add_noise
 from .scene_config import SceneConfig
 
 Array = np.ndarray
 
-_NOISE_SIDE = 1 << 18
+_NOISE_SIZE = 1 << 18
 _RAMP = np.arange(256, dtype=np.float32)
 
 
@@ -23,53 +24,62 @@ class CameraFaults:
 
     def __init__(self, config: SceneConfig) -> None:
         self._config = config
-        self._normal = np.random.default_rng(20_09).standard_normal(_NOISE_SIDE).astype(np.float32)
+        self._normal = np.random.default_rng(20_09).standard_normal(_NOISE_SIZE).astype(np.float32)
 
-    def __call__(self, bgr: UInt8[Array, "H W 3"], rng: np.random.Generator) -> UInt8[Array, "H W 3"]:
-        """The picture as it arrives; same size. The given one may be changed."""
+    def __call__(
+        self, bgr: UInt8[Array, "H W 3"], rng: np.random.Generator, height_px: float
+    ) -> UInt8[Array, "H W 3"]:
+        """The picture as it arrives; same size. The given one may be changed.
+
+        Args:
+            height_px: of the people that matter: what would wipe out small ones stays milder.
+        """
         much = 0.25 if rng.random() < self._config.clean_share else 1.0
         grey = rng.random() < self._config.grey_share
-        if rng.random() < 0.10 * much:
-            bgr = haze(bgr, rng)
-        if rng.random() < 0.22 * much:
-            bgr = vignette(bgr, rng.uniform(0.1, 0.6))
-        if rng.random() < 0.35 * much:
-            bgr = lens_blur(bgr, rng.uniform(0.4, 1.4))
-        if rng.random() < 0.12 * much:
-            bgr = motion_blur(bgr, rng.uniform(2.0, 5.0), rng.uniform(0.0, np.pi))
-        if rng.random() < 0.25 * much:
-            bgr = resampled(bgr, rng.uniform(0.45, 0.9), int(rng.integers(3)))
+        bgr = before_sensor(bgr, much, rng, height_px)
         if rng.random() < 0.5 * much:
-            bgr = self.noisy(bgr, rng)
+            bgr = self.noisy(bgr, rng, height_px)
         bgr = tone(bgr, much, rng)
         if grey:
             bgr = cv2.cvtColor(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         elif rng.random() < 0.5 * much:
-            bgr = saturation(bgr, float(np.exp(rng.normal(0.0, 0.45))))
-        if rng.random() < 0.35 * much:
-            bgr = sharpened(bgr, rng.uniform(0.6, 1.6), rng.uniform(0.4, 2.2))
+            bgr = saturation(bgr, float(np.exp(rng.normal(0.0, 0.3))))
+        if rng.random() < 0.4 * much:
+            bgr = sharpened(bgr, rng.uniform(0.6, 1.7), rng.uniform(0.4, 2.5))
         if rng.random() < 0.02 * much:
             bgr = interlaced(bgr, int(rng.integers(1, 4)))
-        return compressed(bgr, much, rng)
+        return compressed(bgr, much, rng, height_px)
 
-    def noisy(self, bgr: UInt8[Array, "H W 3"], rng: np.random.Generator) -> UInt8[Array, "H W 3"]:
+    def noisy(
+        self, bgr: UInt8[Array, "H W 3"], rng: np.random.Generator, height_px: float
+    ) -> UInt8[Array, "H W 3"]:
         """Read noise plus shot noise; coloured, or the same in all channels; at times in clumps of pixels."""
-        height, width = bgr.shape[:2]
-        read = float(np.exp(rng.uniform(np.log(1.0), np.log(10.0))))
-        shot = rng.uniform(0.0, 0.6)
-        clumps = rng.random() < 0.35
-        step = 2 if clumps else 1
-        rows, columns = -(-height // step), -(-width // step)
-        channels = 1 if rng.random() < 0.5 else 3
-        start = int(rng.integers(_NOISE_SIDE))
-        flat = np.resize(np.roll(self._normal, -start), rows * columns * channels)
-        noise = flat.reshape(rows, columns, channels)
-        if step > 1:
-            noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)
-        if channels == 1:
-            noise = cv2.merge([noise.reshape(height, width)] * 3)
-        light = cv2.LUT(bgr, np.sqrt(read**2 + shot * _RAMP).astype(np.float32))
-        return np.asarray(cv2.add(bgr, cv2.multiply(noise, light), dtype=cv2.CV_8U))
+        most = float(np.interp(height_px, [20.0, 60.0], [4.0, 10.0]))
+        read = float(np.exp(rng.uniform(0.0, np.log(most))))
+        sigma = np.sqrt(np.float32(read**2) + np.float32(rng.uniform(0.0, 0.6)) * _RAMP)
+        step = 2 if rng.random() < 0.35 else 1
+        coloured = bool(rng.random() < 0.5)
+        out = np.ascontiguousarray(bgr)
+        add_noise(out, self._normal, int(rng.integers(_NOISE_SIZE)), step, coloured, sigma)
+        return out
+
+
+def before_sensor(
+    bgr: UInt8[Array, "H W 3"], much: float, rng: np.random.Generator, height_px: float
+) -> UInt8[Array, "H W 3"]:
+    """What happens to the light, and to the resolution."""
+    sharp = min(1.4, 0.03 * height_px)  # standard deviation of a blur that leaves limbs
+    if rng.random() < 0.10 * much:
+        bgr = haze(bgr, rng)
+    if rng.random() < 0.2 * much:
+        bgr = vignette(bgr, rng.uniform(0.1, 0.6))
+    if rng.random() < 0.35 * much:
+        bgr = lens_blur(bgr, rng.uniform(0.3, 1.0) * sharp)
+    if rng.random() < 0.12 * much:
+        bgr = motion_blur(bgr, rng.uniform(1.5, 3.5) * sharp, rng.uniform(0.0, np.pi))
+    if rng.random() < 0.25 * much:
+        bgr = resampled(bgr, max(rng.uniform(0.4, 0.9), min(0.9, 14.0 / height_px)), int(rng.integers(3)))
+    return bgr
 
 
 def tone(bgr: UInt8[Array, "H W 3"], much: float, rng: np.random.Generator) -> UInt8[Array, "H W 3"]:
@@ -83,7 +93,7 @@ def tone(bgr: UInt8[Array, "H W 3"], much: float, rng: np.random.Generator) -> U
     if rng.random() < 0.5 * much:
         table = (table - 0.5) * rng.uniform(0.55, 1.45) + 0.5 + rng.normal(0.0, 0.08)
     if rng.random() < 0.45 * much:
-        table = table * np.exp(rng.normal(0.0, 0.1, (3, 1)))
+        table = table * np.exp(rng.normal(0.0, 0.08, (3, 1)))
     lut = np.clip(255.0 * table, 0, 255).astype(np.uint8).T[None]
     return np.asarray(cv2.LUT(bgr, np.ascontiguousarray(lut)))
 
@@ -161,17 +171,20 @@ def interlaced(bgr: UInt8[Array, "H W 3"], shift_px: int) -> UInt8[Array, "H W 3
     return out
 
 
-def compressed(bgr: UInt8[Array, "H W 3"], much: float, rng: np.random.Generator) -> UInt8[Array, "H W 3"]:
+def compressed(
+    bgr: UInt8[Array, "H W 3"], much: float, rng: np.random.Generator, height_px: float
+) -> UInt8[Array, "H W 3"]:
     """JPEG, at times twice, the second time over a shifted grid, as of a recording that was coded again."""
     draw = rng.random()
-    if draw > 0.75 * much:
+    if draw > 0.7 * much:
         return bgr
-    quality = 95.0 - 80.0 * rng.random() ** 1.3
+    worst = float(np.interp(height_px, [20.0, 60.0], [35.0, 15.0]))
+    quality = 95.0 - (95.0 - worst) * rng.random() ** 1.3
     if draw < 0.12 * much:
         dx, dy = (int(n) for n in rng.integers(0, 8, 2))
         padded = cv2.copyMakeBorder(bgr, dy, 0, dx, 0, cv2.BORDER_REPLICATE)
         bgr = _jpeg(padded, min(95.0, quality + 15.0))[dy:, dx:]
-    return _jpeg(np.ascontiguousarray(bgr), quality)
+    return _jpeg(bgr, quality)
 
 
 def _jpeg(bgr: UInt8[Array, "H W 3"], quality: float) -> UInt8[Array, "H W 3"]:

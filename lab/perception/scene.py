@@ -6,6 +6,8 @@ at last the faults of the camera. Everything follows from the random generator t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +25,9 @@ from .sprite import SpriteBank
 
 Array = np.ndarray
 
+_SMALL, _LARGE = 1.4, 1.7
+"""Beta distribution of the log height: flat, with the ends and above all the largest people a bit rarer."""
+
 
 class SceneMaker:
     """Composes pictures for the detector and crops for the pose network."""
@@ -39,14 +44,15 @@ class SceneMaker:
         """A picture of `size_px` (width, height), as a camera delivers it."""
         config = self._config
         low, high = np.log(config.min_height_px), np.log(config.max_height_px)
-        view = self._view(rng, size_px, float(np.exp(rng.uniform(low, high))))
+        tall = float(np.exp(low + (high - low) * rng.beta(_SMALL, _LARGE)))
+        view = self._view(rng, size_px, tall)
         count = self._how_many(view, rng)
         things = int(rng.poisson(config.mean_things * (2.0 if count == 0 else 1.0)))
         canvas, _ = self._composer.compose(view, places(view, count, rng), scattered(view, things, rng), rng)
         if rng.random() < config.overlay_share:
             for layer in overlays(size_px, rng):
                 canvas.paint(layer)
-        return canvas.picture(self._faults(canvas.bgr, rng))
+        return canvas.picture(self._faults(canvas.bgr, rng, view.height_px))
 
     def crop(self, rng: np.random.Generator, crop_wh: tuple[int, int], padding: float) -> PoseCrop:
         """What the pose network sees of one person: a crop of `crop_wh` (width, height) about their box."""
@@ -56,7 +62,7 @@ class SceneMaker:
         backdrop = self._backdrops[int(rng.integers(len(self._backdrops)))]
         if rng.random() >= self._config.free_share:
             view = backdrop_view(backdrop, size_px, height_px, self._config.max_zoom, rng)
-            return View(relit(view.bgr, rng), view.camera, view.walkable, view.height_px)
+            return replace(view, bgr=relit(view.bgr, rng))
         elevation = float(self._people.elevation_rad[int(rng.integers(len(self._people)))])
         camera = free_camera(size_px, height_px, elevation, rng)
         return View(relit(patch(backdrop, size_px, rng), rng), camera, None, height_px)
@@ -80,5 +86,5 @@ def relit(bgr: UInt8[Array, "H W 3"], rng: np.random.Generator) -> UInt8[Array, 
     if draw < 0.35:
         return np.asarray(cv2.convertScaleAbs(bgr, alpha=float(rng.uniform(0.3, 0.8))))
     if draw < 0.6:
-        return np.asarray(cv2.transform(bgr, np.diag(np.exp(rng.normal(0.0, 0.2, 3))).astype(np.float32)))
+        return np.asarray(cv2.transform(bgr, np.diag(np.exp(rng.normal(0.0, 0.12, 3))).astype(np.float32)))
     return bgr

@@ -49,47 +49,50 @@ class Canvas:
 
     def picture(self, bgr: UInt8[Array, "H W 3"]) -> Picture:
         """The people painted so far of whom anything is seen, with `bgr` as the picture the camera delivers."""
-        boxes, wholes, shares, points, seens = [], [], [], [], []
-        for number, (layer, pixels, whole) in enumerate(self._layers, 1):
-            if not layer.is_person or pixels == 0:
-                continue
-            box, share, seen = self.seen_of(number)
-            if share > 0.0:
-                boxes.append(box)
-                wholes.append(whole)
-                shares.append(share)
-                points.append(layer.keypoints_px)
-                seens.append(seen)
-        n = len(boxes)
+        numbers = [
+            number
+            for number, (layer, pixels, _) in enumerate(self._layers, 1)
+            if layer.is_person and pixels > 0
+        ]
+        found = [self.box_of(number) for number in numbers]
+        kept = [(number, *one) for number, one in zip(numbers, found, strict=True) if one[1] > 0.0]
+        n = len(kept)
         return Picture(
             bgr=bgr,
-            boxes_px=np.array(boxes, np.float32).reshape(n, 4),
-            whole_px=np.array(wholes, np.float32).reshape(n, 4),
-            visible=np.array(shares, np.float32),
-            keypoints_px=np.array(points, np.float32).reshape(n, NUM_KEYPOINTS, 2),
-            seen=np.array(seens, np.uint8).reshape(n, NUM_KEYPOINTS),
+            boxes_px=np.array([box for _, box, _ in kept], np.float32).reshape(n, 4),
+            whole_px=np.array([self._layers[number - 1][2] for number, *_ in kept], np.float32).reshape(n, 4),
+            visible=np.array([share for *_, share in kept], np.float32),
+            keypoints_px=np.array(
+                [self._layers[number - 1][0].keypoints_px for number, *_ in kept], np.float32
+            ).reshape(n, NUM_KEYPOINTS, 2),
+            seen=self.keypoints_seen([number for number, *_ in kept]),
         )
 
-    def seen_of(self, number: int) -> tuple[Float[Array, "4"], float, UInt8[Array, "17"]]:
-        """Of the layer painted as `number`-th: box of what is seen, its share of the body, keypoints seen (0/1/2)."""
-        layer, pixels, whole = self._layers[number - 1]
+    def box_of(self, number: int) -> tuple[Float[Array, "4"], float]:
+        """Of the layer painted as `number`-th: the box of what is seen of its body, and its share of all of it."""
+        _, pixels, whole = self._layers[number - 1]
         width, height = self.size_px
-        x1, y1, x2, y2 = (int(v) for v in whole)
+        x1, y1, x2, y2 = (int(v) for v in whole.tolist())
         x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
         if x1 >= x2 or y1 >= y2:
-            return np.zeros(4), 0.0, np.zeros(NUM_KEYPOINTS, np.uint8)
+            return np.zeros(4), 0.0
         mine = (self.owner[y1:y2, x1:x2] == 2 * number + 1).view(np.uint8)
         x, y, w, h = cv2.boundingRect(mine)
-        box = np.array([x + x1, y + y1, x + x1 + w, y + y1 + h], np.float64)
-        return box, cv2.countNonZero(mine) / pixels, self._keypoints_seen(number, layer)
+        return np.array([x + x1, y + y1, x + x1 + w, y + y1 + h], np.float64), cv2.countNonZero(mine) / pixels
 
-    def _keypoints_seen(self, number: int, layer: Layer) -> UInt8[Array, "17"]:
+    def keypoints_seen(self, numbers: list[int]) -> UInt8[Array, "N 17"]:
+        """Of these layers, as `Picture.seen` counts it."""
+        if not numbers:
+            return np.zeros((0, NUM_KEYPOINTS), np.uint8)
         width, height = self.size_px
-        cell = np.rint(layer.keypoints_px).astype(np.int64)
-        inside = (cell >= 0).all(axis=1) & (cell[:, 0] < width) & (cell[:, 1] < height)
+        layers = [self._layers[number - 1][0] for number in numbers]
+        cell = np.rint(np.stack([layer.keypoints_px for layer in layers])).astype(np.int64)
+        inside = (cell >= 0).all(axis=2) & (cell[..., 0] < width) & (cell[..., 1] < height)
         cell[~inside] = 0
-        free = inside & ((self.owner[cell[:, 1], cell[:, 0]] >> 1) <= number)
-        return np.where(free, 1 + (layer.self_seen != 0), 0).astype(np.uint8)
+        over = self.owner[cell[..., 1], cell[..., 0]] >> 1
+        free = inside & (over <= np.array(numbers)[:, None])
+        own = np.stack([layer.self_seen for layer in layers]) != 0
+        return np.where(free, 1 + own, 0).astype(np.uint8)
 
 
 class Shade:

@@ -51,7 +51,7 @@ def places(view: View, count: int, rng: np.random.Generator) -> Stands:
 def scattered(view: View, count: int, rng: np.random.Generator) -> Stands:
     """Up to `count` single places, anywhere."""
     seen = stands(view.camera, ground_under(view.camera, _pixels(view, count, rng)))
-    return seen.rows((seen.height_px > 0.25 * view.height_px) & (seen.height_px < 4.0 * view.height_px))
+    return seen.rows((seen.height_px > 0.25 * view.height_px) & (seen.height_px < 2.0 * view.height_px))
 
 
 class Casting:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from ...kernels.camera import CameraModel
 from .scene_canvas import Canvas, Shade
@@ -14,7 +14,7 @@ from .scene_cast import Casting
 from .scene_config import SceneConfig
 from .scene_layer import Layer, Pose2D, laid
 from .scene_view import Stands, View
-from .sprite import Sprite, SpriteBank
+from .sprite import SpriteBank
 
 Array = np.ndarray
 
@@ -65,16 +65,12 @@ class Composer:
         rows = self._cast_people.rows(actors.elevation_rad, rng)
         prop_rows = self._cast_things.rows(props.elevation_rad, rng)
         size_px = (view.bgr.shape[1], view.bgr.shape[0])
-        layers: list[tuple[Layer | None, Stands, int]] = [
-            (self._laid(bank[row], seats, i, light, size_px, rng), seats, i)
-            for bank, picks, seats in ((self._people, rows, actors), (self._things, prop_rows, props))
-            for i, row in enumerate(picks.tolist())
-            if first is None or i > 0 or seats is props
-        ]
+        layers = self._all_laid(self._people, rows, actors, light, rng)
+        layers += self._all_laid(self._things, prop_rows, props, light, rng)
         if first is not None:
-            first = replace(first, tint=_tint(light, rng))
-            layers.append((first, actors, 0))
-        there = [(layer, seats, i) for layer, seats, i in layers if layer is not None]
+            first = replace(first, tint=layers[0][0].tint)
+            layers[0] = (first, actors, 0)
+        there = [part for part in layers if _meets(part[0].window, size_px)]
         canvas = Canvas(view.bgr)
         canvas.shade(_shadows(view.camera, size_px, there, light))
         there.sort(key=lambda part: -part[1].depth_m[part[2]])
@@ -85,20 +81,21 @@ class Composer:
                 number = painted
         return canvas, number
 
-    def _laid(
-        self, sprite: Sprite, seats: Stands, row: int, light: _Light, size_px: tuple[int, int],
-        rng: np.random.Generator,
-    ) -> Layer | None:  # fmt: skip
-        size = float(np.exp(rng.normal(0.0, 0.05 if sprite.is_person else 0.12)))
-        pose = Pose2D(
-            foot_px=(float(seats.foot_px[row, 0]), float(seats.foot_px[row, 1])),
-            scale=float(seats.px_per_m[row]) / sprite.px_per_m * size,
-            lean_rad=float(seats.roll_rad[row]) + float(rng.normal(0.0, 0.02)),
-            mirror=bool(rng.random() < 0.5),
-        )
-        layer = laid(sprite, pose, _tint(light, rng))
-        x1, y1, x2, y2 = layer.window
-        return layer if x1 < size_px[0] and y1 < size_px[1] and x2 > 0 and y2 > 0 else None
+    def _all_laid(
+        self, bank: SpriteBank, rows: Int[Array, "N"], seats: Stands, light: _Light, rng: np.random.Generator
+    ) -> list[tuple[Layer, Stands, int]]:
+        """A sprite for every seat."""
+        n = len(rows)
+        sizes = np.exp(rng.normal(0.0, 0.05 if bank is self._people else 0.12, n)) * seats.px_per_m
+        leans = seats.roll_rad + rng.normal(0.0, 0.02, n)
+        mirrors, tints = rng.random(n) < 0.5, _tints(light, n, rng)
+        out = []
+        for i, row in enumerate(rows.tolist()):
+            sprite = bank[row]
+            foot = (float(seats.foot_px[i, 0]), float(seats.foot_px[i, 1]))
+            pose = Pose2D(foot, float(sizes[i]) / sprite.px_per_m, float(leans[i]), bool(mirrors[i]))
+            out.append((laid(sprite, pose, tints[i]), seats, i))
+        return out
 
     def _light(self, view: View, rng: np.random.Generator) -> _Light:
         """Mostly that of the backdrop, at times any."""
@@ -108,27 +105,39 @@ class Composer:
             brightness *= float(np.clip((max(mean, 10.0) / _MID) ** 0.4, 0.45, 1.4))
         if rng.random() < 0.25:
             brightness *= rng.uniform(0.35, 0.8)  # dark clothes, or exposed for a bright floor
-        angle, length = rng.uniform(0.0, 2 * np.pi), float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
+        along = _shadow_of_a_metre(view.to_sun, rng)
         casts = rng.random() < self._config.shadow_share
         return _Light(
             brightness=brightness,
             contrast=float(np.exp(rng.normal(0.0, 0.15))),
             balance=np.exp(rng.normal(0.0, 0.05, 3)),
             cast=float(rng.uniform(0.08, 0.65)) if casts else 0.0,
-            along_m=length * np.array([np.cos(angle), np.sin(angle), 0.0]),
+            along_m=along,
             contact=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.9 else 0.0,
             blur_px=float(rng.uniform(0.02, 0.12) * view.height_px),
         )
 
 
-def _tint(light: _Light, rng: np.random.Generator) -> Float[Array, "3 4"]:
-    """BGR' = M [B G R 1]: saturation, brightness, colour and contrast of one sprite."""
-    saturation = float(np.exp(rng.normal(0.0, 0.25)))
-    contrast = light.contrast * float(np.exp(rng.normal(0.0, 0.1)))
-    gain = contrast * light.brightness * float(np.exp(rng.normal(0.0, 0.15)))
-    linear = saturation * np.eye(3) + (1.0 - saturation) * _GREY_BGR
-    linear *= (gain * light.balance * np.exp(rng.normal(0.0, 0.05, 3)))[:, None]
-    return np.concatenate([linear, np.full((3, 1), _MID * 0.6 * (1.0 - contrast))], axis=1)
+def _shadow_of_a_metre(to_sun: Float[Array, "3"] | None, rng: np.random.Generator) -> Float[Array, "3"]:
+    """Where the shadow of a post of one metre ends: as the backdrop's own shadows fall, or anywhere."""
+    if to_sun is not None and to_sun[2] > 0.15 and rng.random() < 0.8:
+        return np.array([-to_sun[0] / to_sun[2], -to_sun[1] / to_sun[2], 0.0])
+    angle, length = rng.uniform(0.0, 2 * np.pi), float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
+    return length * np.array([np.cos(angle), np.sin(angle), 0.0])
+
+
+def _meets(window: tuple[int, int, int, int], size_px: tuple[int, int]) -> bool:
+    return window[0] < size_px[0] and window[1] < size_px[1] and window[2] > 0 and window[3] > 0
+
+
+def _tints(light: _Light, count: int, rng: np.random.Generator) -> Float[Array, "N 3 4"]:
+    """BGR' = M [B G R 1]: saturation, contrast, brightness and colour of each sprite."""
+    saturation, contrast, gain = np.exp(rng.normal(0.0, 1.0, (3, count, 1)) * [[[0.25]], [[0.1]], [[0.15]]])
+    contrast *= light.contrast
+    gain = gain * contrast * light.brightness * light.balance * np.exp(rng.normal(0.0, 0.05, (count, 3)))
+    linear = saturation[..., None] * np.eye(3) + (1.0 - saturation[..., None]) * _GREY_BGR
+    shift = np.broadcast_to(_MID * 0.6 * (1.0 - contrast), (count, 3))
+    return np.concatenate([linear * gain[..., None], shift[..., None]], axis=2)
 
 
 def _shadows(

@@ -15,7 +15,7 @@ class SceneConfig(StageConfig):
     max_people: int = Field(default=40, ge=1)
     """People placed in one picture at most."""
     min_height_px: float = Field(default=16.0, gt=0.0)
-    """Lower end of the size that a picture is drawn around, log-uniform."""
+    """Lower end of the size that a picture is drawn around, nearly log-uniform."""
     max_height_px: float = Field(default=400.0, gt=0.0)
     """Upper end of it. Perspective makes single people up to twice as large or small."""
     crop_min_height_px: float = Field(default=24.0, gt=0.0)
@@ -38,6 +38,8 @@ class SceneConfig(StageConfig):
     """Share of pictures without colour."""
     clean_share: float = Field(default=0.33, ge=0.0, le=1.0)
     """Share of pictures with hardly a fault."""
+    crop_least_visible: float = Field(default=0.15, ge=0.0, lt=1.0)
+    """A crop that shows less of its person is drawn again; nothing is to be learned from it."""
     crop_occluder_share: float = Field(default=0.35, ge=0.0, le=1.0)
     """Share of crops with a thing before the person."""
     crop_cut_share: float = Field(default=0.15, ge=0.0, le=1.0)

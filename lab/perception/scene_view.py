@@ -26,6 +26,8 @@ PERSON_M = 1.7
 """Height of a person, for sizes that are drawn before anybody is."""
 _SHOULDER_M = 0.4
 """What is seen of a person from straight above."""
+_NEAREST_M = 0.4
+"""Nobody stands nearer to the camera's plane."""
 _TRIES = 12
 
 
@@ -39,6 +41,8 @@ class View:
     """Where feet may stand; None: anywhere below the horizon."""
     height_px: float
     """About how tall a person in the middle of things is."""
+    to_sun: Float[Array, "3"] | None = None
+    """Unit direction of the light that throws the backdrop's shadows, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +72,23 @@ class Stands:
 
 
 def stands(camera: CameraModel, ground_m: Float[Array, "N 3"]) -> Stands:
-    """How places on the ground are seen; those behind the camera get depth 0 and are no places at all."""
-    up = np.array([0.0, 0.0, 1.0])
-    pelvis = camera.to_camera(ground_m + PELVIS_M * up)
-    depth = pelvis[:, 2]
-    distance = np.linalg.norm(pelvis, axis=1)
-    foot = camera.project(ground_m)
-    lean = camera.project(ground_m + PERSON_M * up) - foot
-    bad = (depth < 0.5) | ~np.isfinite(foot).all(axis=1) | ~np.isfinite(lean).all(axis=1)
-    depth = np.where(bad, 1.0, depth)
-    px_per_m = 0.5 * (camera.K[0, 0] + camera.K[1, 1]) / depth
-    sine = np.clip((camera.centre_world_m[2] - PELVIS_M) / np.maximum(distance, 1e-6), -1.0, 1.0)
-    foot, lean = np.where(bad[:, None], 0.0, foot), np.where(bad[:, None], [0.0, -1.0], lean)
+    """How places on the ground are seen by a pinhole; those behind it get depth 0 and are no places at all."""
+    up, K = camera.R_cam_world[:, 2], camera.K
+    ground_m = np.asarray(ground_m, np.float64)
+    feet = camera.to_camera(ground_m)
+    heads, pelvis = feet + PERSON_M * up, feet + PELVIS_M * up
+    good = (feet[:, 2] > _NEAREST_M) & (heads[:, 2] > _NEAREST_M)
+    feet[~good] = heads[~good] = pelvis[~good] = (0.0, 0.0, 1.0)
+    flat = K[:2, :2].T
+    foot = feet[:, :2] / feet[:, 2:] @ flat + K[:2, 2]
+    lean = heads[:, :2] / heads[:, 2:] @ flat + K[:2, 2] - foot
+    px_per_m = 0.5 * (K[0, 0] + K[1, 1]) / pelvis[:, 2]
+    # The camera's height over the pelvis, by the distance between them.
+    sine = -(pelvis @ up) / np.sqrt((pelvis * pelvis).sum(axis=1))
     height = np.hypot(lean[:, 0], lean[:, 1]) + _SHOULDER_M * np.abs(sine) * px_per_m
     return Stands(
-        np.asarray(ground_m, np.float64), foot, px_per_m, np.arcsin(sine), np.arctan2(lean[:, 0], -lean[:, 1]),
-        np.where(bad, 0.0, depth), np.where(bad, 0.0, height),
+        ground_m, foot, px_per_m, np.arcsin(np.clip(sine, -1.0, 1.0)), np.arctan2(lean[:, 0], -lean[:, 1]),
+        pelvis[:, 2] * good, height * good,
     )  # fmt: skip
 
 
@@ -114,11 +119,11 @@ def backdrop_view(
     start = spot - window * rng.uniform([0.1, 0.2], [0.9, 0.95])
     start = np.clip(start, 0.0, np.maximum(np.array([width, height]) - window, 0.0))
     bgr, walkable = _cut(backdrop, start, zoom, size_px)
-    camera = _moved(backdrop.camera, zoom, zoom * start, size_px)
+    camera, to_sun = _moved(backdrop.camera, zoom, zoom * start, size_px), np.asarray(backdrop.to_sun)
     if rng.random() < 0.5:
-        bgr, walkable = np.ascontiguousarray(bgr[:, ::-1]), np.ascontiguousarray(walkable[:, ::-1])
-        camera = mirrored(camera)
-    return View(bgr, camera, walkable, native * zoom)
+        bgr, walkable = cv2.flip(bgr, 1), cv2.flip(walkable, 1)
+        camera, to_sun = mirrored(camera), to_sun * [-1.0, 1.0, 1.0]
+    return View(bgr, camera, walkable, native * zoom, to_sun if to_sun.any() else None)
 
 
 def patch(
@@ -133,7 +138,7 @@ def patch(
     if rng.random() < 0.6:  # people are mostly seen before the ground
         start[1] = (height - window[1]) * (1.0 - 0.4 * rng.random())
     bgr = _cut(backdrop, start, float(zoom), size_px, with_ground=False)[0]
-    return np.ascontiguousarray(bgr[:, ::-1]) if rng.random() < 0.5 else bgr
+    return np.asarray(cv2.flip(bgr, 1)) if rng.random() < 0.5 else bgr
 
 
 def free_camera(
@@ -201,31 +206,24 @@ def _cut(
     with_ground: bool = True,
 ) -> tuple[UInt8[Array, "H W 3"], UInt8[Array, "H W"]]:
     """The window that begins at `start` (pixel edges), scaled."""
-    matrix = np.array([[zoom, 0.0, -zoom * start[0]], [0.0, zoom, -zoom * start[1]]])
-    source = backdrop.bgr
+    k = max(1, round(1.0 / zoom))  # squares of whole pixels are averaged first: grass must not sparkle
     low = np.maximum(np.floor(start).astype(int) - 2, 0)
-    high = np.ceil(start + np.array(size_px) / zoom).astype(int) + 2
-    piece = np.ascontiguousarray(source[low[1] : high[1], low[0] : high[0]])
-    shrink = 1.0
-    if zoom < 0.75:  # without the average over what becomes one pixel, grass and tiles would sparkle
-        shrink = zoom * 1.2
-        wide, tall = (max(1, round(n * shrink)) for n in (piece.shape[1], piece.shape[0]))
-        piece_small = cv2.resize(piece, (wide, tall), interpolation=cv2.INTER_AREA)
-        scale = np.array([wide / piece.shape[1], tall / piece.shape[0]])
-        piece = piece_small
-    else:
-        scale = np.ones(2)
-    gain = zoom / scale
-    shift = gain * 0.5 - 0.5 + zoom * low + matrix[:, 2]
-    affine = np.array([[gain[0], 0.0, shift[0]], [0.0, gain[1], shift[1]]])
-    flags = cv2.INTER_LINEAR
-    bgr = cv2.warpAffine(piece, affine, size_px, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    high = np.ceil(start + np.array(size_px) / zoom).astype(int) + 2 + k
+    piece = backdrop.bgr[low[1] : high[1], low[0] : high[0]]
+    tall, wide = piece.shape[0] // k, piece.shape[1] // k
+    if k > 1:
+        piece = cv2.resize(piece[: tall * k, : wide * k], (wide, tall), interpolation=cv2.INTER_AREA)
+    # x_out + 1/2 = zoom (k (x_piece + 1/2) + low - start)
+    gain = zoom * k
+    shift = 0.5 * gain - 0.5 + zoom * (low - start)
+    affine = np.array([[gain, 0.0, shift[0]], [0.0, gain, shift[1]]])
+    bgr = cv2.warpAffine(piece, affine, size_px, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if not with_ground:
         return bgr, np.empty((0, 0), np.uint8)
-    matrix[:, 2] += zoom * 0.5 - 0.5
-    ground = np.asarray(backdrop.walkable).view(np.uint8)
+    shift = 0.5 * zoom - 0.5 - zoom * start
+    affine = np.array([[zoom, 0.0, shift[0]], [0.0, zoom, shift[1]]])
     walkable = cv2.warpAffine(
-        ground, matrix, size_px, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        backdrop.walkable, affine, size_px, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
     )
     return bgr, walkable
 
