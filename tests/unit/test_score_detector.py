@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from crowdstream.kernels.perception.detector import Boxes
 from crowdstream.lab.perception.score.costs import detector_costs, in_turns, made_up_picture
@@ -29,6 +32,7 @@ from crowdstream.lab.perception.score.detector_score import (
 from crowdstream.lab.perception.score.errors import ScoreError
 from crowdstream.lab.perception.score.matching import ClipBoxes, match_clip, match_frame
 from crowdstream.lab.perception.score.networks import Contender
+from crowdstream.lab.perception.score.table import print_detector
 from crowdstream.stream.observe import PerceptionConfig
 
 SIZE = (480, 360)
@@ -228,6 +232,13 @@ def write_clips(folder: Path, frames: int = 5) -> Path:
     return folder
 
 
+def printed(figures: dict[str, Any]) -> str:
+    run = {"network": {"name": "bright", "why": "made up"}, "every": 2}
+    console = Console(file=io.StringIO(), width=200)
+    print_detector(figures | {"costs": {"absent": "not asked for"}, "run": run}, console)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
 def test_a_clip_from_end_to_end(tmp_path: Path) -> None:
     data = write_clips(tmp_path)
     bright, blind = Contender("bright", "made up", Bright()), Contender("blind", "made up", Blind())
@@ -241,6 +252,9 @@ def test_a_clip_from_end_to_end(tmp_path: Path) -> None:
     hall = [row["at"] for row in answer.figures["hall"]["rows"] if row["who"] == "network"]
     assert [(at["found"], at["false"]) for at in hall] == [(1.0, 0.0), (1.0, 0.0)]
 
+    told = printed(answer.figures)
+    assert "640x427" in told and "100.0" in told and "not asked for" in told and "bright (made up)" in told
+
     missed = evaluate_detector(question, blind, bright)
     assert {row["at"]["recall"] for row in missed.figures["pets"]["rows"] if row["who"] == "network"} == {0.0}
     for name, seen in (("right", answer), ("missed", missed)):
@@ -253,6 +267,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "video").mkdir()
     bright = Contender("bright", "made up", Bright())
     figures = evaluate_detector(DetectorQuestion(tmp_path), bright, None).figures
+    assert "not scored, no video/pets09" in printed(figures)
     assert "no video/pets09" in figures["pets"]["absent"] and "no video/hall" in figures["hall"]["absent"]
     data = write_clips(tmp_path / "more", frames=1)
     assert "no yardstick" in evaluate_detector(DetectorQuestion(data), bright, None).figures["hall"]["absent"]
