@@ -16,6 +16,7 @@ from crowdstream.lab.perception.detector.recipe import DetectorRecipe, DetectorR
 from crowdstream.lab.perception.picture import Picture
 from crowdstream.lab.training.config import FitConfig
 from crowdstream.lab.training.loop import fit
+from crowdstream.lab.training.optimiser import Optimiser
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from painted_people import PaintedPeople
@@ -80,6 +81,22 @@ def test_validation_leaves_the_network_as_it_was() -> None:
         first, second = asked.validate(), asked.validate()
     assert first == second
     assert all(torch.equal(before[key], value) for key, value in asked.network.state_dict().items())
+
+
+def test_muon_turns_the_kernels_between_as_matrices() -> None:
+    """A step along a kernel is nearly an orthogonal matrix; first and last convolution are AdamW's."""
+    taught = recipe()
+    before = {name: p.detach().clone() for name, p in taught.network.named_parameters()}
+    optimiser = Optimiser(taught, FitConfig(steps=1, optimiser="muon", learning_rate=1e-2, weight_decay=0.0))
+    taught.loss(0)["total"].backward()
+    optimiser.step(1.0)
+    turned = {key.split("/", 2)[2] for key, _ in optimiser.moments() if key.startswith("muon/")}
+    kernels = {name for name, p in before.items() if p.ndim == 4}
+    assert kernels - turned == {"stem.0.weight", "head.predict.weight"} and turned < kernels
+    for name in sorted(turned)[:6]:
+        step = (taught.network.get_parameter(name).detach() - before[name]).flatten(1)
+        sizes = torch.linalg.svdvals(step) / (1e-2 * 0.2 * max(step.shape) ** 0.5)
+        assert sizes.median() == pytest.approx(1.0, abs=0.35), name
 
 
 def test_learns_and_ends_at_the_operating_point(tmp_path: Path) -> None:
