@@ -22,13 +22,17 @@ HEIGHT_SHARE, WIDTH_SHARE = 0.36, 0.32
 """Of the picture, at most."""
 MARGIN_M = 1.5
 PANEL_BGR = (30, 23, 19)
-SEEN_BGR = (46, 37, 31)
-GRID_BGR = (62, 52, 46)
+SEEN_BGR = (52, 42, 35)
+GRID_BGR = (70, 59, 52)
 EDGE_BGR = (104, 92, 84)
 OPACITY = 0.86
 SUB = 4
 """cv2's sub-pixel bits: coordinates are given in 1/16 px."""
 FAR_M = 400.0
+OUT_PX = 4000.0
+"""Places further out of the panel are pulled to here."""
+TRAIL_PIECES = 20
+TRAIL_INK = 0.8
 BARS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
@@ -92,7 +96,7 @@ class BirdsEye:
     trail_s: float
     base: UInt8[Array, "h w 3"] = field(init=False)
     cover: Float[Array, "h w"] = field(init=False)
-    _trails: dict[int, deque[tuple[int, Float[Array, "2"]]]] = field(default_factory=dict)
+    _trails: dict[int, deque[tuple[int, tuple[int, int]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         width, height = self.plan.size_px
@@ -110,28 +114,41 @@ class BirdsEye:
             facing: unit vectors on the ground; NaN where not known.
             hollow: (N,) bool: people drawn as rings, whose bodies are not known.
         """
-        self._remember(t_ns, person_ids, places_m)
         panel = self.base.copy()
-        at = self.plan.to_px(places_m)
-        dot = max(1.6, 0.019 * self.plan.size_px[1])
+        at = np.clip(self.plan.to_px(places_m), -OUT_PX, OUT_PX)
+        dot = max(1.7, 0.0165 * self.plan.size_px[1])
+        self._remember(t_ns, person_ids, at)
         for n, person in enumerate(person_ids):
             self._trail(panel, int(person), t_ns, bgr[n])
         for n in np.argsort(at[:, 1]):
             colour = tuple(float(c) for c in bgr[n])
-            if np.isfinite(facing[n]).all():
-                tip = self.plan.to_px(places_m[n] + facing[n] * 2.4 * dot / self.plan.px_per_m)
-                cv2.line(panel, _sub(at[n]), _sub(tip), colour, _thick(dot * 0.55), cv2.LINE_AA, SUB)
-            cv2.circle(panel, _sub(at[n]), round((dot + 0.9) * 16), PANEL_BGR, -1, cv2.LINE_AA, SUB)
-            cv2.circle(panel, _sub(at[n]), round(dot * 16), colour, -1, cv2.LINE_AA, SUB)
-            if hollow[n]:
-                cv2.circle(panel, _sub(at[n]), round(dot * 0.5 * 16), PANEL_BGR, -1, cv2.LINE_AA, SUB)
+            self._dot(panel, at[n], dot, facing[n], colour, bool(hollow[n]))
         under = picture[top : top + panel.shape[0], left : left + panel.shape[1]]
         cover = self.cover[..., None]
         under[:] = (under + cover * (panel.astype(np.float32) - under) + 0.5).astype(np.uint8)
 
-    def _remember(self, t_ns: int, person_ids: Int[Array, "N"], places_m: Float[Array, "N 2"]) -> None:
-        for person, place in zip(person_ids.tolist(), places_m, strict=True):
-            self._trails.setdefault(person, deque()).append((t_ns, place))
+    def _dot(
+        self, panel: UInt8[Array, "h w 3"], at: Float[Array, "2"], dot: float, facing: Float[Array, "2"],
+        colour: tuple[float, ...], hollow: bool,
+    ) -> None:  # fmt: skip
+        """A dot with a nose where the person faces, set off from what lies under it."""
+        nose = None
+        if np.isfinite(facing).all():
+            ahead = self.plan.A @ facing
+            ahead /= max(float(np.linalg.norm(ahead)), 1e-9)
+            side = np.array([-ahead[1], ahead[0]])
+            nose = np.array([2.3 * ahead, 0.95 * side, -0.95 * side])
+        for grow, ink in ((0.9, PANEL_BGR), (0.0, colour)):
+            if nose is not None:
+                tip = np.round((at + nose * (dot + grow)) * 16).astype(np.int32)
+                cv2.fillPoly(panel, [tip], ink, cv2.LINE_AA, SUB)
+            cv2.circle(panel, _sub(at), round((dot + grow) * 16), ink, -1, cv2.LINE_AA, SUB)
+        if hollow:
+            cv2.circle(panel, _sub(at), round(dot * 0.55 * 16), PANEL_BGR, -1, cv2.LINE_AA, SUB)
+
+    def _remember(self, t_ns: int, person_ids: Int[Array, "N"], at_px: Float[Array, "N 2"]) -> None:
+        for person, place in zip(person_ids.tolist(), np.round(at_px * 16).astype(int).tolist(), strict=True):
+            self._trails.setdefault(person, deque()).append((t_ns, (place[0], place[1])))
         for person, trail in list(self._trails.items()):
             while trail and t_ns - trail[0][0] > self.trail_s * 1e9:
                 trail.popleft()
@@ -142,22 +159,22 @@ class BirdsEye:
         trail = self._trails.get(person, ())
         if len(trail) < 2:
             return
-        at = self.plan.to_px(np.array([place for _, place in trail]))
-        steps = max(1, len(trail) // 24)
-        for k in range(len(trail) - 1, 0, -steps):
-            age = (t_ns - trail[k][0]) / (self.trail_s * 1e9)
-            share = 0.75 * (1.0 - age) ** 1.3
-            colour = tuple(float(p + share * (c - p)) for p, c in zip(SEEN_BGR, bgr, strict=True))
-            cv2.line(panel, _sub(at[max(k - steps, 0)]), _sub(at[k]), colour, 1, cv2.LINE_AA, SUB)
+        points = list(trail)
+        step = max(1, len(points) // TRAIL_PIECES)
+        thick = max(1, round(0.0075 * self.plan.size_px[1]))
+        blue, green, red = bgr.tolist()
+        for k in range(len(points) % step, len(points) - 1, step):
+            t_piece_ns, start = points[k]
+            share = TRAIL_INK * max(0.0, 1.0 - (t_ns - t_piece_ns) / (self.trail_s * 1e9)) ** 1.2
+            rest = 1.0 - share
+            colour = (
+                rest * SEEN_BGR[0] + share * blue, rest * SEEN_BGR[1] + share * green, rest * SEEN_BGR[2] + share * red,
+            )  # fmt: skip
+            cv2.line(panel, start, points[min(k + step, len(points) - 1)][1], colour, thick, cv2.LINE_AA, SUB)
 
 
 def _sub(px: Float[Array, "2"]) -> tuple[int, int]:
-    x, y = np.clip(px, -4000, 4000) * 16
-    return round(float(x)), round(float(y))
-
-
-def _thick(width: float) -> int:
-    return max(1, round(width))
+    return round(float(px[0]) * 16), round(float(px[1]) * 16)
 
 
 def _still(camera: CameraModel, plan: PlanMap, ground_m: float) -> UInt8[Array, "h w 3"]:
@@ -165,7 +182,7 @@ def _still(camera: CameraModel, plan: PlanMap, ground_m: float) -> UInt8[Array, 
     width, height = plan.size_px
     panel: Array = np.full((height, width, 3), PANEL_BGR, np.uint8)
     seen = plan.to_px(_seen_ground(camera, ground_m))
-    points = np.round(np.clip(seen, -4000, 4000) * 16).astype(np.int32)
+    points = np.round(np.clip(seen, -OUT_PX, OUT_PX) * 16).astype(np.int32)
     cv2.fillPoly(panel, [points], SEEN_BGR, cv2.LINE_AA, SUB)
     _grid(panel, plan)
     cv2.polylines(panel, [points], True, EDGE_BGR, 1, cv2.LINE_AA, SUB)
@@ -205,7 +222,7 @@ def _grid(panel: UInt8[Array, "h w 3"], plan: PlanMap) -> None:
         for value in np.arange(np.ceil(low[axis] / step), np.floor(high[axis] / step) + 1) * step:
             ends = np.array([low, high])
             ends[:, axis] = value
-            a, b = plan.to_px(ends)
+            a, b = np.clip(plan.to_px(ends), -OUT_PX, OUT_PX)
             cv2.line(panel, _sub(a), _sub(b), GRID_BGR, 1, cv2.LINE_AA, SUB)
 
 

@@ -42,6 +42,8 @@ class OverlayConfig(StageConfig):
     """Which session of the log; the last by default."""
     trail_s: float = Field(default=3.0, ge=0.0, le=60.0)
     """Length of the trails in the bird's-eye view, seconds."""
+    min_height_px: int = Field(default=720, ge=0, le=4320)
+    """Smaller videos are enlarged, by whole numbers, as long as they stay within this height; 0: never."""
     scale: int = Field(default=2, ge=1, le=4)
     """Cells a pixel and axis for smooth borders."""
     crf: int = Field(default=20, ge=0, le=51)

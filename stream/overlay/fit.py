@@ -46,6 +46,8 @@ class LogFacts:
     """Capture time of the first frame of the log."""
     t1_ns: int
     num_frames: int
+    zoom: int = 1
+    """Pixels of the picture drawn on, for one of the video and axis."""
     notes: tuple[str, ...] = ()
 
 
@@ -89,6 +91,22 @@ def read_facts(recording: Recording, wanted: str, video_camera: str) -> LogFacts
         first_index=min(index, default=0), last_index=max(index, default=0),
         t0_ns=min(stamps, default=0), t1_ns=max(stamps, default=0), num_frames=len(index), notes=tuple(notes),
     )  # fmt: skip
+
+
+def enlarged(facts: LogFacts, zoom: int) -> LogFacts:
+    """The same for a picture `zoom` times as large; pixel centres lie on whole numbers in both."""
+    model = facts.model
+    if model is not None:
+        K = model.K * np.array([[zoom], [zoom], [1.0]])
+        K[:2, 2] += (zoom - 1) / 2
+        model = replace(model, K=K, size_px=(model.size_px[0] * zoom, model.size_px[1] * zoom))
+    size = (facts.size_px[0] * zoom, facts.size_px[1] * zoom)
+    return replace(facts, model=model, size_px=size, middles_px=enlarge_px(facts.middles_px, zoom), zoom=zoom)
+
+
+def enlarge_px(px: Array, zoom: int) -> Array:
+    """Where pixels lie in the larger picture."""
+    return np.asarray(px * zoom + (zoom - 1) / 2)
 
 
 def _choose(recording: Recording, wanted: str, video_camera: str) -> CameraInfo:

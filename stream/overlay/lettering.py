@@ -87,7 +87,7 @@ def chip(
     mask = letters(text, height_px, bold=True)
     pad = max(2, round(0.45 * height_px))
     width, height = mask.shape[1] - 2 + 2 * pad, height_px + 2 * pad
-    left, top = round(middle - width / 2), round(bottom - height)
+    left, top = round(middle - width / 2), max(round(bottom - height), 1)
     tint(picture, 0.92 * rounded(width, height, height / 2), left, top, colour)
     tint(picture, 0.94 * rounded(width - 2, height - 2, height / 2 - 1), left + 1, top + 1, DARK)
     tint(picture, mask, left + pad - 1, top + pad - 1, WHITE)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -27,7 +27,7 @@ from .birdseye import BirdsEye, make_map
 from .config import Colouring, OverlayConfig, OverlayError
 from .crowd_layer import CrowdLayer
 from .encode import video_target
-from .fit import LogFacts, SharedClock, check_fit, read_facts
+from .fit import LogFacts, SharedClock, check_fit, enlarge_px, enlarged, read_facts
 from .flat import draw_flat
 from .ground_marks import draw_rings
 from .lettering import chip
@@ -83,6 +83,7 @@ def render_overlay(
     with FileSource(video) as source:
         facts = read_facts(recording, config.camera, source.camera)
         facts = check_fit(facts, source, video, sure=bool(config.camera))
+        facts = enlarged(facts, max(1, config.min_height_px // facts.size_px[1]))
         clock = SharedClock(video)
         artist = _Artist(recording, facts, config)
         total = min(
@@ -93,7 +94,7 @@ def render_overlay(
             for done, frame in enumerate(source):
                 if done >= total:
                     break
-                picture = to_bgr(frame)
+                picture = to_bgr(frame, facts.zoom)
                 artist.draw(picture, frame.index, frame.t_capture_ns, clock)
                 file.write(picture, (frame.t_capture_ns - t0_ns) / 1e9)
                 if progress is not None:
@@ -105,11 +106,19 @@ def render_overlay(
     )  # fmt: skip
 
 
-def to_bgr(frame: Frame) -> UInt8[Array, "H W 3"]:
-    """A picture one may draw on."""
+def to_bgr(frame: Frame, zoom: int = 1) -> UInt8[Array, "H W 3"]:
+    """A picture one may draw on, `zoom` times as large as the frame."""
+    picture = np.asarray(frame.image, np.uint8)
     if frame.format is PixelFormat.I420:
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame.image), cv2.COLOR_YUV2BGR_I420), np.uint8)
-    return np.array(frame.image, np.uint8)
+        picture = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_YUV2BGR_I420).astype(
+            np.uint8, copy=False
+        )
+    if zoom == 1:
+        return np.array(picture)
+    width, height = frame.size_px
+    return np.asarray(
+        cv2.resize(picture, (width * zoom, height * zoom), interpolation=cv2.INTER_CUBIC), np.uint8
+    )
 
 
 class _Artist:
@@ -120,7 +129,7 @@ class _Artist:
         self.people: set[int] = set()
         self._facts, self._config = facts, config
         self._bodies = BodyCursor(recording)
-        self._live = _LiveCursor(recording, facts.camera)
+        self._live = _LiveCursor(recording, facts.camera, facts.zoom)
         self._layer: CrowdLayer | None = None
         self._inset: BirdsEye | None = None
         if facts.model is not None:
@@ -206,7 +215,8 @@ class _Artist:
 class _LiveCursor:
     """The log's frames of one camera by number, rising."""
 
-    def __init__(self, recording: Recording, camera: str) -> None:
+    def __init__(self, recording: Recording, camera: str, zoom: int) -> None:
+        self._zoom = zoom
         self._frames: Iterator[TrackedFrame] = (f for f in recording.frames() if f.camera == camera)
         self._now: TrackedFrame | None = next(self._frames, None)
 
@@ -214,7 +224,12 @@ class _LiveCursor:
         """None where the log has no frame of that number."""
         while self._now is not None and self._now.index < index:
             self._now = next(self._frames, None)
-        return self._now if self._now is not None and self._now.index == index else None
+        if self._now is None or self._now.index != index:
+            return None
+        boxes, keypoints = self._now.boxes_px, self._now.keypoints_px
+        return replace(
+            self._now, boxes_px=enlarge_px(boxes, self._zoom), keypoints_px=enlarge_px(keypoints, self._zoom)
+        )
 
 
 def _labels(

@@ -71,11 +71,11 @@ def _tiers(
 ) -> None:
     """How they are known, from the right; what does not fit is left out."""
     words = [
-        (f"{counts.refined} refined", TIER_BGR["refined"], counts.refined),
-        (f"{counts.window} window", TIER_BGR["window"], counts.window),
-        (f"{counts.ground} on the ground", TIER_BGR["ground"], counts.ground),
-        (f"{counts.guessed} guessed", None, counts.guessed),
-        (f"{counts.flat} in 2D, no calibration", None, counts.flat),
+        (f"refined {counts.refined}", TIER_BGR["refined"], counts.refined),
+        (f"window {counts.window}", TIER_BGR["window"], counts.window),
+        (f"live, place only {counts.ground}", TIER_BGR["ground"], counts.ground),
+        (f"hatched: not seen {counts.guessed}", None, counts.guessed),
+        (f"2D only: no calibration {counts.flat}", None, counts.flat),
     ]
     x = right
     for text, colour, count in reversed(words):
