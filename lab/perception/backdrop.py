@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -29,6 +30,9 @@ WALK_M = 150.0
 """Nobody is put further off than this."""
 _LEAST_GROUND = 0.08
 """Share of the picture that must be walkable; else another place is drawn."""
+_STRIDE = 3
+_NEAR_M = 2.0
+"""What is further off than this takes no light from the ground."""
 _PIXELS, _INDEX = "pixels.npy", "index.npz"
 _PLANES = 4
 _VERSION = 1
@@ -89,6 +93,7 @@ def _traced(place: Place, rng: np.random.Generator) -> Backdrop:
     pixels = np.stack([gx, gy], -1).reshape(-1, 2)
     sky = _sky(rng, place)
     linear, look, distance = _light(place, tracer, pixels, sky)
+    linear *= _nearness(place, tracer, look, distance, rng)[:, None]
     edges = _edges(look.reshape(height, width), distance.reshape(height, width))
     extra = np.zeros((len(edges), 3), np.float32)
     light = exposed(place.rig, linear[::7], rng)
@@ -104,6 +109,33 @@ def _traced(place: Place, rng: np.random.Generator) -> Backdrop:
     )
 
 
+def _nearness(
+    place: Place, tracer: Tracer, look: Array, distance: Float[Array, "M"], rng: np.random.Generator
+) -> Float[Array, "M"]:
+    """How much light the ground keeps beside what stands on it: soft contact shadows.
+
+    One ray upwards for every third pixel of ground, averaged over the neighbours that are ground too.
+    """
+    camera = place.camera
+    width, height = camera.size_px
+    gx, gy = np.meshgrid(np.arange(0, width, _STRIDE), np.arange(0, height, _STRIDE))
+    rows = (gy * width + gx).reshape(-1)
+    ground = look[rows] == 0
+    own = rows[ground]
+    pixels = np.stack([own % width, own // width], -1).astype(float)
+    points = camera.centre_world_m + distance[own, None] * camera.rays_world(pixels)
+    turn, up = rng.uniform(0, 2 * np.pi, len(own)), np.sqrt(rng.uniform(0.02, 1.0, len(own)))
+    flat = np.sqrt(1 - up * up)
+    ways = np.stack([flat * np.cos(turn), flat * np.sin(turn), up], -1)
+    dark = np.zeros((2, len(rows)), np.float32)
+    dark[0, ground] = ~tracer.free(points + 1e-3 * ways, ways, _NEAR_M)
+    dark[1, ground] = 1.0
+    hidden, known = (cv2.GaussianBlur(plane.reshape(gx.shape), (0, 0), 1.5) for plane in dark)
+    share = cv2.resize(hidden / np.maximum(known, np.float32(1e-3)), (width, height)).reshape(-1)
+    depth = 0.35 if place.rig.has_sun else 0.75
+    return np.asarray(np.where(look == 0, 1 - np.float32(depth) * share, np.float32(1.0)))
+
+
 Sky = Callable[[Float[Array, "M 3"]], Float[Array, "M 3"]]
 
 
@@ -117,7 +149,9 @@ def _light(
     hits = tracer.shoot(eye, ways)
     met = np.flatnonzero(hits.face >= 0)
     own = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
-    linear = sky(ways)
+    linear = np.empty((len(ways), 3), np.float32)
+    missed = hits.face < 0
+    linear[missed] = sky(ways[missed])
     seen = shade(place.mesh, tracer, own, eye, ways[met], 1.0 / float(camera.K[0, 0]), place.rig)
     linear[met] = seen.linear
     look = np.full(len(ways), -1)

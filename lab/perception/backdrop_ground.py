@@ -93,18 +93,21 @@ def floor_paint(rng: Rng, kind: str) -> Paint:
     """One of the grounds people walk on."""
     size = float(np.exp(rng.uniform(np.log(0.08), np.log(2.5))))
     aspect = float(rng.choice([1.0, 1.0, 2.0, 3.0, 5.0]))
+    stone = str(rng.choice(["stone", "grey", "brick", "brown"]))
+    weave = str(rng.choice(["plain", "checks", "blotches", "goods", "diagonal"]))
+    other = str(rng.choice(["dark", "any"]))
     sorts = {
         "grass": ("green", "speckle", rng.uniform(0.1, 0.6), "green"),
         "tarmac": ("grey", "speckle", rng.uniform(0.03, 0.1), "grey"),
-        "paving": (str(rng.choice(["stone", "grey", "brick", "brown"])), "flags", size, str(rng.choice(["dark", "stone", "grey"]))),
+        "paving": (stone, "flags", size, str(rng.choice(["dark", "stone", "grey"]))),
         "pale_tiles": ("pale", "flags", rng.uniform(0.3, 1.8), "grey"),
         "dark_tiles": ("dark", "flags", rng.uniform(0.3, 1.5), "grey"),
         "rings": (str(rng.choice(["pale", "pale", "grey", "any"])), "rings", rng.uniform(0.5, 2.0), "dark"),
         "wood": ("brown", "planks", rng.uniform(0.06, 0.25), "brown"),
-        "carpet": ("any", str(rng.choice(["plain", "checks", "blotches", "goods", "diagonal"])), rng.uniform(0.2, 2.0), "any"),
+        "carpet": ("any", weave, rng.uniform(0.2, 2.0), "any"),
         "sand": ("stone", "blotches", rng.uniform(0.5, 4.0), "stone"),
         "snow": ("pale", "blotches", rng.uniform(1.0, 5.0), "pale"),
-        "checks": (str(rng.choice(["pale", "dark", "any"])), "checks", rng.uniform(0.3, 1.5), str(rng.choice(["dark", "any"]))),
+        "checks": (str(rng.choice(["pale", "dark", "any"])), "checks", rng.uniform(0.3, 1.5), other),
         "earth": ("brown", "blotches", rng.uniform(0.3, 3.0), str(rng.choice(["green", "brown"]))),
     }  # fmt: skip
     sort, pattern, element, second = sorts[kind]
@@ -143,8 +146,9 @@ def draw_ground(rng: Rng, inside: bool, centre_m: Float[Array, "2"], reach_m: fl
         )
         regions.append(
             Region(
-                floor_paint(rng, str(rng.choice(kinds))), paint(rng, str(rng.choice(["grey", "pale", "vivid"]))).first, edge_m,
-                shape, centre_m + rng.normal(0, 0.5 * reach_m, 2), float(rng.uniform(-np.pi, np.pi)), size,
+                floor_paint(rng, str(rng.choice(kinds))),
+                paint(rng, str(rng.choice(["grey", "pale", "vivid"]))).first, edge_m, shape,
+                centre_m + rng.normal(0, 0.5 * reach_m, 2), float(rng.uniform(-np.pi, np.pi)), size,
                 float(rng.choice([0.0, 0.0, rng.uniform(0.3, 4.0)])), int(rng.integers(1 << 20)),
             )
         )  # fmt: skip

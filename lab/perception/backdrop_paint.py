@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ...kernels.camera import CameraModel
-from .backdrop_place import draw_camera
+from .backdrop_camera import draw_camera
 from .things_noise import noise
 
 Array = np.ndarray

@@ -141,7 +141,7 @@ def _draw(
     edges = np.flatnonzero(_changes(mark.reshape(height, width, 4)))
     sums = np.zeros((len(edges), 4), np.float32)
     for off in _CROSS:
-        linear, met, _ = _light(mesh, tracer, view, pixels[edges] + np.float32(off), rig)
+        linear, met, _ = _light(mesh, tracer, view, pixels[edges] + np.array(off, np.float32), rig)
         sums[:, :3] += light.develop(linear) * met[:, None]
         sums[:, 3] += met
     colour[edges] = sums[:, :3] / np.maximum(sums[:, 3:], 1e-6)

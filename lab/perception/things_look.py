@@ -39,7 +39,7 @@ class Paint:
         """See `Look`."""
         u, v = _across(place_m)
         share = PATTERNS[self.pattern](self, place_m, u, v, grain_m)
-        tone = np.float32(1.0)
+        tone: Array = np.ones((1, 1), np.float32)
         if self.dirt > 0:
             low = noise(u, v, 40.0 * self.dirt, 2, self.seed + 1)
             fine = noise(u, v, 0.3, 1, self.seed + 2, grain_m)
@@ -90,11 +90,11 @@ def _checks(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
 
 
 def _blotches(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
-    return np.clip(0.5 + 3.0 * noise(u, v, 3 * p.size_m, 2, p.seed, g), 0, 1)
+    return np.asarray(np.clip(0.5 + 3.0 * noise(u, v, 3 * p.size_m, 2, p.seed, g), 0, 1))
 
 
 def _speckle(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
-    return np.clip(0.4 + 0.4 * noise(u, v, 4 * p.size_m, p.seed % 2, p.seed, g), 0, 1)
+    return np.asarray(np.clip(0.4 + 0.4 * noise(u, v, 4 * p.size_m, p.seed % 2, p.seed, g), 0, 1))
 
 
 def _flags(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
@@ -107,13 +107,13 @@ def _flags(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
     thick = p.size_m * (0.015 + 0.02 * (p.seed % 5))
     lines = np.maximum(joint(shifted, width, thick, g), joint(y, depth, thick, g))
     spread = 0.08 * (p.seed % 7)
-    return np.clip(np.maximum(lines, spread * own), 0, 1)
+    return np.asarray(np.clip(np.maximum(lines, spread * own), 0, 1))
 
 
 def _planks(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
     fibre = 0.25 + 0.25 * noise(0.3 * q[:, 0], 5.0 * q[:, 1] + q[:, 2], p.size_m * 4, 1, p.seed, 3 * g)
     own = 0.4 * lattice(np.floor(q[:, 1] / p.size_m), np.floor(q[:, 0] / 2.3), p.seed)
-    return np.clip(fibre + own + joint(q[:, 1], p.size_m, 0.08 * p.size_m, g), 0, 1)
+    return np.asarray(np.clip(fibre + own + joint(q[:, 1], p.size_m, 0.08 * p.size_m, g), 0, 1))
 
 
 def _rings(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
@@ -126,7 +126,7 @@ def _rings(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:
     wide = np.maximum(0.04 * p.size_m, g)
     ring = np.clip(1.0 - np.abs(np.hypot(dx, dy) - 0.3 * p.size_m) / wide, 0, 1) * there
     tiles = joint(q[:, 0], p.size_m * p.aspect, 0.008, g) + joint(q[:, 1], p.size_m, 0.008, g)
-    return np.clip(ring + 0.6 * tiles, 0, 1)
+    return np.asarray(np.clip(ring + 0.6 * tiles, 0, 1))
 
 
 def _letters(p: Paint, q: Array, u: Channel, v: Channel, g: Channel) -> Channel:

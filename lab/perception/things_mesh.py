@@ -13,6 +13,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 Array = np.ndarray
+Point = Sequence[float] | np.ndarray
+"""x, y, z in metres, in whatever form it was written."""
+Line = Sequence[Point] | np.ndarray
 
 
 class Look(Protocol):
@@ -55,7 +58,7 @@ class Mesh:
     """Row of `looks`."""
     looks: tuple[Look, ...]
 
-    def moved(self, yaw_rad: float, offset_m: Sequence[float], scale: float = 1.0) -> Mesh:
+    def moved(self, yaw_rad: float, offset_m: Point, scale: float = 1.0) -> Mesh:
         """Turned about the vertical, scaled and put somewhere; the looks travel along."""
         R = _yaw(yaw_rad)
         return replace(
@@ -92,7 +95,7 @@ def _yaw(angle: float) -> Float[Array, "3 3"]:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
-def turned(part: Part, R: Float[Array, "3 3"], offset_m: Sequence[float] = (0.0, 0.0, 0.0)) -> Part:
+def turned(part: Part, R: Float[Array, "3 3"], offset_m: Point = (0.0, 0.0, 0.0)) -> Part:
     """Turned about the origin, then put somewhere; its look stays as it was before."""
     place = part.vertices_m if part.place_m is None else part.place_m
     return replace(
@@ -111,10 +114,12 @@ def tilt(x_rad: float = 0.0, y_rad: float = 0.0, z_rad: float = 0.0) -> Float[Ar
     return np.asarray(_yaw(z_rad) @ about_y @ about_x)
 
 
-def box(look: Look, size: Sequence[float], centre: Sequence[float], yaw: float = 0.0) -> Part:
+def box(look: Look, size: Point, centre: Point, yaw: float = 0.0) -> Part:
     """A box with sharp edges."""
     signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
-    vertices, normals, faces = [], [], []
+    vertices: list[Array] = []
+    normals: list[Array] = []
+    faces: list[Array] = []
     for axis in range(3):
         for side in (-1.0, 1.0):
             corner = np.zeros((4, 3))
@@ -131,9 +136,9 @@ def box(look: Look, size: Sequence[float], centre: Sequence[float], yaw: float =
     )
 
 
-def plate(look: Look, corners: Float[Array, "4 3"], place_m: Float[Array, "4 3"] | None = None) -> Part:
+def plate(look: Look, corners: Line, place_m: Float[Array, "4 3"] | None = None) -> Part:
     """A flat quadrilateral; places run along its first and last side unless given."""
-    corners = np.asarray(corners, float)
+    corners = np.array(corners, float)
     a, b = corners[1] - corners[0], corners[3] - corners[0]
     normal = np.cross(a, b)
     normal /= max(float(np.linalg.norm(normal)), 1e-12)
@@ -177,7 +182,7 @@ def _smooth(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Float[Ar
     return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12))
 
 
-def tube(look: Look, path: Sequence[Sequence[float]], radii: Sequence[float] | float, sides: int = 8) -> Part:
+def tube(look: Look, path: Line, radii: Sequence[float] | float, sides: int = 8) -> Part:
     """A round bar along a path of K points, of one radius or one for each point."""
     line = np.asarray(path, float)
     radius = np.broadcast_to(np.asarray(radii, float), (len(line),))
@@ -193,7 +198,7 @@ def tube(look: Look, path: Sequence[Sequence[float]], radii: Sequence[float] | f
 
 
 def lathe(
-    look: Look, profile: Sequence[tuple[float, float]], centre: Sequence[float] = (0, 0, 0), sides: int = 14
+    look: Look, profile: Sequence[tuple[float, float]], centre: Point = (0, 0, 0), sides: int = 14
 ) -> Part:
     """Turned about the vertical: a profile of (radius, height)."""
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
@@ -206,7 +211,7 @@ def lathe(
 
 
 def ball(
-    look: Look, radii: Sequence[float], centre: Sequence[float], rough: float = 0.0,
+    look: Look, radii: Point, centre: Point, rough: float = 0.0,
     rng: np.random.Generator | None = None, rings: int = 9, sides: int = 12,
 ) -> Part:  # fmt: skip
     """An ellipsoid, dented by noise where `rough` (share of the radius) is above 0."""

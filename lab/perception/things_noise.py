@@ -53,17 +53,26 @@ def noise(
     turn, (ox, oy) = rng.uniform(0, 2 * np.pi), rng.uniform(0, TABLE, 2)
     per_m = 16.0 / size_m
     c, s = np.float32(per_m * np.cos(turn)), np.float32(per_m * np.sin(turn))
-    mx = np.mod(c * x - s * y + np.float32(ox), np.float32(TABLE)).astype(np.float32)
-    my = np.mod(s * x + c * y + np.float32(oy), np.float32(TABLE)).astype(np.float32)
+    mx = _wrapped(c * x - s * y + np.float32(ox))
+    my = _wrapped(s * x + c * y + np.float32(oy))
     value = _sample(_tables()[spectrum % len(SPECTRA)], mx, my)
     if np.ndim(grain_m) or float(np.max(grain_m)) > 0:  # a cell that is smaller than a sample only flickers
         value *= np.clip(1.4 - np.asarray(grain_m, np.float32) * np.float32(per_m / 4), 0.0, 1.0)
     return value
 
 
+def _wrapped(cells: Float[Array, "M"]) -> Float[Array, "M"]:
+    """Modulo the table's side; several times faster than the remainder."""
+    out = cells.astype(np.float32)
+    out -= np.floor(out * np.float32(1 / TABLE)) * np.float32(TABLE)
+    return out
+
+
 def _sample(table: Array, mx: Float[Array, "M"], my: Float[Array, "M"]) -> Float[Array, "M"]:
     """Bilinear, wrapping; in rows, because OpenCV bounds an image's sides."""
     count = len(mx)
+    if count == 0:  # OpenCV refuses an empty map
+        return mx
     rows = -(-count // _ROW)
     gx, gy = np.zeros((2, rows * _ROW), np.float32)
     gx[:count], gy[:count] = mx, my

@@ -6,6 +6,7 @@ import numpy as np
 
 from .things_look import any_paint, paint
 from .things_mesh import (
+    Look,
     Mesh,
     Part,
     ball,
@@ -56,16 +57,16 @@ def table(rng: Rng) -> Mesh:
     return put_together(parts)
 
 
-def _chair(seat: object, leg: object) -> Mesh:
+def _chair(seat: Look, leg: Look) -> Mesh:
     parts: list[Part | Mesh] = [
         box(seat, (0.42, 0.42, 0.04), (0, 0, 0.45)),
         box(seat, (0.42, 0.03, 0.4), (0, -0.2, 0.72)),
-    ]  # type: ignore[arg-type]
+    ]
     parts += [
         box(leg, (0.03, 0.03, 0.9 if y < 0 else 0.45), (x, y, 0.45 if y < 0 else 0.22))
         for x in (-0.18, 0.18)
         for y in (-0.19, 0.18)
-    ]  # type: ignore[arg-type]
+    ]
     return put_together(parts)
 
 
@@ -146,7 +147,9 @@ def crates(rng: Rng) -> Mesh:
             top += float(size[2])
         else:
             top, at = 0.0, at + rng.normal(0, 0.6, 2)
-    return put_together(parts)
+    whole = put_together(parts)
+    middle = 0.5 * (whole.vertices_m.min(axis=0) + whole.vertices_m.max(axis=0))
+    return whole.moved(0.0, (-middle[0], -middle[1], 0.0))
 
 
 def machine(rng: Rng) -> Mesh:

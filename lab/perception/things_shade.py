@@ -98,24 +98,13 @@ def shade(
         spread_rad: angle between neighbouring rays.
         rig: the light.
     """
-    corners = mesh.faces[hits.face]
-    u, v = hits.u[:, None].astype(np.float32), hits.v[:, None].astype(np.float32)
-    w = 1 - u - v
-
-    def between(values: Array) -> Array:
-        a, b, c = corners.T
-        return np.asarray(w * values[a] + u * values[b] + v * values[c])
-
     ways = ways.astype(np.float32)
     points = origin_m.astype(np.float32) + hits.distance[:, None].astype(np.float32) * ways
-    normals = between(mesh.normals)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    normals, place = _between(mesh, hits)
     facing = np.einsum("mi,mi->m", normals, ways)
     normals *= np.where(facing > 0, -1.0, 1.0).astype(np.float32)[:, None]
     grain = hits.distance * np.float32(spread_rad) / np.clip(np.abs(facing), 0.12, 1.0)
-    albedo, gloss, glow = _painted(
-        mesh, mesh.look[hits.face], between(mesh.place_m), grain.astype(np.float32)
-    )
+    albedo, gloss, glow = _painted(mesh, mesh.look[hits.face], place, grain.astype(np.float32))
     received = rig.light.ambient(normals[:, 2]).astype(np.float32)
     if rig.has_sun:
         received += _sunlight(tracer, points, normals, rig)[:, None] * rig.light.sun.astype(np.float32)
@@ -125,6 +114,19 @@ def shade(
     sheen = gloss * np.clip(mirrored, 0, 1) ** 2 * (0.25 + (1 - np.abs(facing)) ** 3)
     linear = albedo * (received + glow[:, None]) + sheen[:, None] * rig.light.sky.astype(np.float32)
     return Seen(linear, points, normals)
+
+
+def _between(mesh: Mesh, hits: Hits) -> tuple[Float[Array, "M 3"], Float[Array, "M 3"]]:
+    """(unit normals, places of the looks) where rays meet the faces."""
+    both = np.concatenate([mesh.normals, mesh.place_m], axis=1)
+    corners = mesh.faces[hits.face]
+    u, v = hits.u[:, None].astype(np.float32), hits.v[:, None].astype(np.float32)
+    out = both[corners[:, 1]]
+    out *= u
+    out += v * both[corners[:, 2]]
+    out += (1 - u - v) * both[corners[:, 0]]
+    normals = out[:, :3] / np.sqrt(np.maximum(np.einsum("mi,mi->m", out[:, :3], out[:, :3]), 1e-12))[:, None]
+    return normals, np.ascontiguousarray(out[:, 3:])
 
 
 def _painted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .things_look import any_paint, paint
@@ -156,10 +158,10 @@ def tape(rng: Rng) -> Mesh:
     xs = (np.arange(count) - (count - 1) / 2) * gap
     profile = [(0.18, 0), (0.17, 0.03), (0.03, 0.06), (0.03, height), (0.05, height + 0.02)]
     parts: list[Part | Mesh] = [lathe(post, profile, (x, 0, 0), 10) for x in xs]
-    for a, b in zip(xs[:-1], xs[1:], strict=True):
+    for a, b in pairwise(xs):
         sag = rng.uniform(0, 0.25)
         line = [[a, 0, height], [(a + b) / 2, 0, height - sag], [b, 0, height]]
-        for (x0, _, z0), (x1, _, z1) in zip(line[:-1], line[1:], strict=True):
+        for (x0, _, z0), (x1, _, z1) in pairwise(line):
             parts.append(plate(band, [[x0, 0, z0 - 0.07], [x1, 0, z1 - 0.07], [x1, 0, z1], [x0, 0, z0]]))
     return put_together(parts)
 
@@ -242,9 +244,9 @@ def flat(rng: Rng) -> Mesh:
     if style == 2:
         heap: list[Part | Mesh] = []
         for _ in range(int(rng.integers(1, 6))):
-            r = rng.uniform(0.08, 0.3, 3) * [1, 1, 0.35]
-            at = rng.normal(0, 0.3, 3) * [1, 1, 0] + [0, 0, 0.3 * r[2]]
-            heap.append(ball(any_paint(rng, 0.1), r, at, 0.25, rng))
+            radii = rng.uniform(0.08, 0.3, 3) * [1, 1, 0.35]
+            at = rng.normal(0, 0.3, 3) * [1, 1, 0] + [0, 0, 0.3 * radii[2]]
+            heap.append(ball(any_paint(rng, 0.1), radii, at, 0.25, rng))
         return put_together(heap)
     a = np.cumsum(rng.normal(0, 0.35, (6, 3)), axis=0) * [1, 1, 0] + [0, 0, 0.02]
     return put_together(

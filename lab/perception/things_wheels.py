@@ -37,14 +37,37 @@ def car(rng: Rng) -> Mesh:
     glass = paint(rng, "dark", gloss=0.9)
     half, belt, low = length / 2, 0.56 * height, 0.2
     nose, tail = belt * rng.uniform(0.8, 0.95), belt * rng.uniform(0.9, 1.05)
-    body = _skin([(-half, 0.85 * width, low + 0.1, 0.8 * tail), (-0.95 * half, width, low, tail), (0.0, 1.02 * width, low, belt),
-                  (0.5 * half, width, low, belt), (0.92 * half, 0.97 * width, low, nose), (half, 0.8 * width, low + 0.08, 0.8 * nose)], 6)  # fmt: skip
+    body = _skin(
+        [
+            (-half, 0.85 * width, low + 0.1, 0.8 * tail),
+            (-0.95 * half, width, low, tail),
+            (0.0, 1.02 * width, low, belt),
+            (0.5 * half, width, low, belt),
+            (0.92 * half, 0.97 * width, low, nose),
+            (half, 0.8 * width, low + 0.08, 0.8 * nose),
+        ],
+        6,
+    )
     back, front = rng.uniform(-0.9, -0.6) * half, rng.uniform(0.3, 0.5) * half
     top = 0.86 * width
-    cabin = _skin([(back, 0.94 * width, belt - 0.1, belt + 0.02), (back + 0.15 * half, top, belt - 0.1, 0.97 * height),
-                   (front - 0.35 * half, top, belt - 0.1, 0.98 * height), (front, 0.92 * width, belt - 0.1, belt)], 7)  # fmt: skip
-    roof = _skin([(back + 0.12 * half, 0.9 * top, 0.93 * height, 0.98 * height), (0.5 * (back + front), top, 0.93 * height, height),
-                  (front - 0.33 * half, 0.9 * top, 0.93 * height, 0.99 * height)], 5)  # fmt: skip
+    sill = belt - 0.1
+    cabin = _skin(
+        [
+            (back, 0.94 * width, sill, belt + 0.02),
+            (back + 0.15 * half, top, sill, 0.97 * height),
+            (front - 0.35 * half, top, sill, 0.98 * height),
+            (front, 0.92 * width, sill, belt),
+        ],
+        7,
+    )
+    roof = _skin(
+        [
+            (back + 0.12 * half, 0.9 * top, 0.93 * height, 0.98 * height),
+            (0.5 * (back + front), top, 0.93 * height, height),
+            (front - 0.33 * half, 0.9 * top, 0.93 * height, 0.99 * height),
+        ],
+        5,
+    )
     parts: list[Part | Mesh] = [loft(lacquer, body), loft(glass, cabin), loft(lacquer, roof)]
     for y in (-0.46 * width, 0.46 * width):
         for x in (back + 0.12 * half, 0.5 * (back + front) - 0.05, front - 0.1 * half):
@@ -70,8 +93,17 @@ def van(rng: Rng) -> Mesh:
     lacquer = paint(rng, str(rng.choice(["pale", "grey", "any", "dark"])), pattern, 0.5, "any", gloss=0.4)
     glass, half, low = paint(rng, "dark", gloss=0.9), length / 2, 0.28
     bonnet = rng.uniform(0.45, 0.6) * height
-    skin = _skin([(-half, 0.96 * width, low, 0.98 * height), (-0.97 * half, width, low, height), (0.45 * half, width, low, height),
-                  (0.72 * half, 0.97 * width, low, bonnet + 0.1), (0.97 * half, 0.93 * width, low, bonnet - 0.1), (half, 0.85 * width, low + 0.1, 0.7 * bonnet)], 9)  # fmt: skip
+    skin = _skin(
+        [
+            (-half, 0.96 * width, low, 0.98 * height),
+            (-0.97 * half, width, low, height),
+            (0.45 * half, width, low, height),
+            (0.72 * half, 0.97 * width, low, bonnet + 0.1),
+            (0.97 * half, 0.93 * width, low, bonnet - 0.1),
+            (half, 0.85 * width, low + 0.1, 0.7 * bonnet),
+        ],
+        9,
+    )
     parts: list[Part | Mesh] = [loft(lacquer, skin)]
     a, b = (0.47 * half, 0.96 * height), (0.71 * half, bonnet + 0.14)
     w = 0.44 * width
@@ -129,16 +161,18 @@ def bicycle(rng: Rng) -> Mesh:
         (head, front),
     ):
         parts.append(tube(frame, [a, b], 0.019, 6))
-    bar = head + [0.0, 0, 0.15]
+    bar = head + np.array([0.0, 0, 0.15])
     parts += [
         tube(frame, [head, bar], 0.015, 5),
-        tube(black, [bar - [0.1, 0.28, 0], bar, bar + [-0.1, 0.28, 0]], 0.015, 5),
+        tube(black, [bar - np.array([0.1, 0.28, 0]), bar, bar + np.array([-0.1, 0.28, 0])], 0.015, 5),
     ]
-    parts.append(ball(black, (0.13, 0.07, 0.04), seat + [0, 0, 0.08]))
+    parts.append(ball(black, (0.13, 0.07, 0.04), seat + np.array([0, 0, 0.08])))
     if rng.random() < 0.4:
-        parts.append(box(paint(rng, "brown", "checks", 0.04), (0.3, 0.35, 0.22), bar + [0.18, 0, -0.12]))
+        parts.append(
+            box(paint(rng, "brown", "checks", 0.04), (0.3, 0.35, 0.22), bar + np.array([0.18, 0, -0.12]))
+        )
     if rng.random() < 0.4:
-        parts.append(box(paint(rng, "any"), (0.3, 0.3, 0.2), seat + [-0.25, 0, -0.05]))
+        parts.append(box(paint(rng, "any"), (0.3, 0.3, 0.2), seat + np.array([-0.25, 0, -0.05])))
     lean = tilt(x_rad=rng.normal(0, 0.08))
     return put_together([turned(part, lean) if isinstance(part, Part) else part for part in parts])
 
@@ -212,8 +246,10 @@ def suitcase(rng: Rng) -> Mesh:
             gloss=0.3,
         )
         case: list[Part | Mesh] = []
-        ring = _skin([(-size[1] / 2, 0.9 * size[0], 0.07, 0.97 * size[2]), (-0.4 * size[1], size[0], 0.05, size[2]),
-                      (0.4 * size[1], size[0], 0.05, size[2]), (size[1] / 2, 0.9 * size[0], 0.07, 0.97 * size[2])], 6)  # fmt: skip
+        thick, wide = size[1] / 2, size[0]
+        ends = [(side * thick, 0.9 * wide, 0.07, 0.97 * size[2]) for side in (-1, 1)]
+        sides = [(side * 0.8 * thick, wide, 0.05, size[2]) for side in (-1, 1)]
+        ring = _skin([ends[0], *sides, ends[1]], 6)
         case.append(loft(shell, ring))
         grip = size[2] + (rng.uniform(0.2, 0.45) if rng.random() < 0.5 else 0.06)
         path = [[0, -0.1, size[2] - 0.02], [0, -0.1, grip], [0, 0.1, grip], [0, 0.1, size[2] - 0.02]]

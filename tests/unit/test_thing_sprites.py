@@ -15,8 +15,11 @@ pytest.importorskip("embreex")
 
 
 def test_same_seed_same_bytes() -> None:
-    first, again = (list(render_things(3, 5)) for _ in range(2))
-    other = list(render_things(3, 6))
+    told: list[tuple[int, int]] = []
+    first = list(render_things(3, 5, lambda done, total: told.append((done, total))))
+    again, other = list(render_things(3, 5)), list(render_things(3, 6))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert len({sprite.kind for sprite in first}) == 3, "the kinds come in turn"
     for a, b in zip(first, again, strict=True):
         assert a.kind == b.kind
         assert a.colour.tobytes() == b.colour.tobytes() and a.alpha.tobytes() == b.alpha.tobytes()
@@ -52,17 +55,6 @@ def test_foot_is_below_what_stands_on_it() -> None:
     rows, columns = np.nonzero(sprite.alpha > 0)
     assert sprite.foot_px[1] > rows.mean()
     assert columns.min() < sprite.foot_px[0] < columns.max()
-
-
-def test_kinds_come_in_turn() -> None:
-    kinds = [sprite.kind for sprite in render_things(4, 1)]
-    assert len(set(kinds)) == 4
-
-
-def test_progress_counts_up() -> None:
-    told: list[tuple[int, int]] = []
-    list(render_things(2, 0, lambda done, total: told.append((done, total))))
-    assert told == [(1, 2), (2, 2)]
 
 
 def test_bank_keeps_things(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -101,6 +93,7 @@ def test_noise_is_the_same_at_the_same_place_whatever_is_asked_with_it() -> None
     np.testing.assert_allclose(noise(x[700:900], y[700:900], 2.0, 1, 7), whole[700:900], atol=1e-6)
     assert 0.3 < whole.std() < 2.0 and abs(float(whole.mean())) < 0.5
     assert np.abs(noise(x, y, 2.0, 1, 8) - whole).max() > 0.5
+    assert noise(x[:0], y[:0], 2.0, 1, 7).shape == (0,)
     assert not noise(x, y, 2.0, 1, 7, np.full(2000, 9.0, np.float32)).any(), "finer than a sample fades out"
 
 
