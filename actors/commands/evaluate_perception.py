@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ...kernels.perception.detector import Detector
     from ...kernels.perception.pose import PoseEstimator
     from ...lab.perception.score.networks import Contender
+    from ...lab.perception.score.pose_report import PoseAnswer, PoseQuestion
     from ...stream.models.catalogue import Role
 
 DataOption = Annotated[
@@ -27,6 +29,10 @@ AgainstOption = Annotated[str, typer.Option("--against", help="Yardstick: file o
 ModelsOption = Annotated[Path | None, typer.Option("--models", help="Model folder.")]
 PicturesOption = Annotated[Path | None, typer.Option("--pictures", help="Folder for annotated pictures.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+MemoryOption = Annotated[
+    Path | None,
+    typer.Option("--memory", help="Folder that keeps what the yardsticks said, for the next time."),
+]
 CostsOption = Annotated[bool, typer.Option("--without-costs", help="Do not measure processor time.")]
 
 
@@ -45,13 +51,19 @@ def detector(
         typer.Option(min=64, max=4096, help="Longer side of the input beside the engine's; may be repeated."),
     ] = None,
     pictures: PicturesOption = None,
+    memory: MemoryOption = None,
     without_costs: CostsOption = False,
     json: JsonOption = False,
 ) -> None:
     """A person detector: precision, recall and AP on annotated people, agreement with a yardstick, costs."""
     from ...lab.perception.score.clips import check_folder
     from ...lab.perception.score.detector_report import DetectorQuestion, evaluate_detector
-    from ...lab.perception.score.networks import DETECTOR_YARDSTICK, find_network, load_detector
+    from ...lab.perception.score.networks import (
+        DETECTOR_YARDSTICK,
+        find_network,
+        load_detector,
+        remembering_detector,
+    )
     from ...lab.perception.score.prices import price_detectors
     from ...stream.models.catalogue import Role
 
@@ -64,8 +76,10 @@ def detector(
     question = DetectorQuestion(data, every, sides_px=sides)
     if threshold is not None:
         question = DetectorQuestion(data, every, threshold, sides)
-    with progress_bar("looking at frames") as progress:
-        answer = evaluate_detector(question, tested, yardstick, progress)
+    with ExitStack() as kept:
+        held = None if yardstick is None else kept.enter_context(remembering_detector(yardstick, memory))
+        progress = kept.enter_context(progress_bar("looking at frames"))
+        answer = evaluate_detector(question, tested, held, progress)
     results = dict(answer.figures)
     results["costs"] = price_detectors(data, tested, yardstick, without_costs)
     results["run"] = {
@@ -89,6 +103,7 @@ def pose(
         float, typer.Option(min=0.0, max=1.0, help="Confidence from which a keypoint counts.")
     ] = 0.3,
     pictures: PicturesOption = None,
+    memory: MemoryOption = None,
     without_views: Annotated[
         bool, typer.Option("--without-views", help="Leave out the four calibrated views.")
     ] = False,
@@ -97,43 +112,67 @@ def pose(
 ) -> None:
     """A 2D pose network: distance to a yardstick's keypoints, sides exchanged, four views triangulated, costs."""
     from ...lab.perception.score.clips import check_folder
-    from ...lab.perception.score.networks import (
-        DETECTOR_YARDSTICK,
-        POSE_FLOOR,
-        POSE_YARDSTICK,
-        find_network,
-        load_pose,
-    )
-    from ...lab.perception.score.pose_report import PoseQuestion, evaluate_pose
+    from ...lab.perception.score.networks import DETECTOR_YARDSTICK
+    from ...lab.perception.score.pose_report import PoseQuestion
     from ...lab.perception.score.prices import price_poses
-    from ...lab.perception.score.views import evaluate_views
     from ...stream.models.catalogue import Role
 
     check_folder(data)
     folders = _folders(models, data)
-    tested = load_pose(find_network(Role.POSE, network, folders))
-    contenders = {"network": tested}
-    yardstick = _yardstick(Role.POSE, against or POSE_YARDSTICK, folders, bool(against))
-    floor = None if against else _yardstick(Role.POSE, POSE_FLOOR, folders, False)
-    contenders |= {who: c for who, c in (("floor", floor), ("yardstick", yardstick)) if c is not None}
+    contenders = _pose_contenders(network, against, folders)
     boxes = _yardstick(Role.DETECTOR, DETECTOR_YARDSTICK, folders, False, 960)
     question = PoseQuestion(data, every, confident)
-    with progress_bar("looking at frames") as progress:
-        answer = evaluate_pose(question, contenders, boxes, progress)
-    results = dict(answer.figures)
-    if not without_views:
-        with progress_bar("looking at four views") as progress:
-            results["views"] = evaluate_views(data, contenders, boxes, progress=progress)
+    answer, results = _look_at_people(question, contenders, boxes, memory, without_views)
     results["costs"] = price_poses(data, contenders, boxes, without_costs)
     results["run"] = {
-        "data": str(data), "every": every, "confident": confident, "network": _named(tested),
-        "yardstick": _named(yardstick), "floor": _named(floor), "boxes": _named(boxes),
+        "data": str(data), "every": every, "confident": confident, "boxes": _named(boxes),
+        **{who: _named(contenders.get(who)) for who in ("network", "yardstick", "floor")},
     }  # fmt: skip
     if pictures is not None:
         from ...lab.perception.score.pose_pictures import write_pose_pictures
 
         _tell_written(write_pose_pictures(pictures, question, answer))
     _show(results, json, "print_pose")
+
+
+def _pose_contenders(
+    network: str, against: str, folders: tuple[Path, ...]
+) -> dict[str, Contender[PoseEstimator]]:
+    """By who: the network under test, and the yardstick and its smaller sister where they are there."""
+    from ...lab.perception.score.networks import POSE_FLOOR, POSE_YARDSTICK, find_network, load_pose
+    from ...stream.models.catalogue import Role
+
+    contenders = {"network": load_pose(find_network(Role.POSE, network, folders))}
+    floor = None if against else _yardstick(Role.POSE, POSE_FLOOR, folders, False)
+    yardstick = _yardstick(Role.POSE, against or POSE_YARDSTICK, folders, bool(against))
+    return contenders | {who: c for who, c in (("floor", floor), ("yardstick", yardstick)) if c is not None}
+
+
+def _look_at_people(
+    question: PoseQuestion,
+    contenders: dict[str, Contender[PoseEstimator]],
+    boxes: Contender[Detector] | None,
+    memory: Path | None,
+    without_views: bool,
+) -> tuple[PoseAnswer, dict[str, Any]]:
+    """The clips and the four views; all but the network under test may remember what it said."""
+    from ...lab.perception.score.networks import remembering_detector, remembering_pose
+    from ...lab.perception.score.pose_report import evaluate_pose
+    from ...lab.perception.score.views import evaluate_views
+
+    with ExitStack() as kept:
+        held = {
+            who: contender if who == "network" else kept.enter_context(remembering_pose(contender, memory))
+            for who, contender in contenders.items()
+        }
+        finder = None if boxes is None else kept.enter_context(remembering_detector(boxes, memory))
+        with progress_bar("looking at frames") as progress:
+            answer = evaluate_pose(question, held, finder, progress)
+        results = dict(answer.figures)
+        if not without_views:
+            with progress_bar("looking at four views") as progress:
+                results["views"] = evaluate_views(question.data, held, finder, progress=progress)
+    return answer, results
 
 
 def _folders(models: Path | None, data: Path) -> tuple[Path, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -15,6 +17,7 @@ from ....stream.errors import ModelError
 from ....stream.inference.ladder import InferenceConfig, OpenedNetwork, open_network
 from ....stream.models.catalogue import Role
 from ....stream.models.folder import ModelFile, choose
+from .memory import Answers, RememberingDetector, RememberingPose
 
 DETECTOR_YARDSTICK = "rtmdet-nano-person-dynamic"
 POSE_YARDSTICK = "pp-tinypose-256x192"
@@ -34,6 +37,8 @@ class Contender(Generic[Scored]):
     why: str
     """How it was chosen."""
     network: Scored
+    sum: str = ""
+    """Of the network's file."""
 
 
 def find_network(role: Role, wanted: str, folders: Sequence[Path]) -> ModelFile:
@@ -60,7 +65,7 @@ def load_detector(model: ModelFile, longest_side_px: int) -> Contender[Detector]
     opened = _open(model)
     side = -(-longest_side_px // SIDE_MULTIPLE) * SIDE_MULTIPLE
     detector = build_detector(opened.backend, side, SCORE_FLOOR, _contract(opened))
-    return Contender(model.name, model.why, detector)
+    return Contender(model.name, model.why, detector, _sum(model))
 
 
 def load_pose(model: ModelFile, batch: int | None = None) -> Contender[PoseEstimator]:
@@ -71,13 +76,42 @@ def load_pose(model: ModelFile, batch: int | None = None) -> Contender[PoseEstim
     """
     opened = _open(model)
     buckets = None if batch is None else (batch,)
-    return Contender(
-        model.name, model.why, build_pose(opened.backend, buckets=buckets, kind=_contract(opened))
-    )
+    network = build_pose(opened.backend, buckets=buckets, kind=_contract(opened))
+    return Contender(model.name, model.why, network, _sum(model))
+
+
+@contextmanager
+def remembering_detector(
+    contender: Contender[Detector], folder: Path | None
+) -> Iterator[Contender[Detector]]:
+    """The same detector, whose answers are kept in a folder (None: as it is)."""
+    if folder is None:
+        yield contender
+        return
+    answers = Answers(folder, f"detector {contender.sum} {SCORE_FLOOR}")
+    yield replace(contender, network=RememberingDetector(contender.network, answers))
+    answers.save()
+
+
+@contextmanager
+def remembering_pose(
+    contender: Contender[PoseEstimator], folder: Path | None
+) -> Iterator[Contender[PoseEstimator]]:
+    """The same for a pose network."""
+    if folder is None:
+        yield contender
+        return
+    answers = Answers(folder, f"pose {contender.sum}")
+    yield replace(contender, network=RememberingPose(contender.network, answers))
+    answers.save()
 
 
 def _open(model: ModelFile) -> OpenedNetwork:
     return open_network(model, InferenceConfig(ladder=("onnxruntime-cpu",), threads=1))
+
+
+def _sum(model: ModelFile) -> str:
+    return hashlib.sha256(model.read()).hexdigest()
 
 
 def _contract(opened: OpenedNetwork) -> str | None:
