@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from crowdstream.kernels.camera import CameraModel
 from crowdstream.lab.perception.backdrop import Backdrop
 from crowdstream.lab.perception.scene import SceneMaker
 from crowdstream.lab.perception.scene_config import SceneConfig
