@@ -198,7 +198,7 @@ def _within(
     centre = 0.5 * (box[:2] + box[2:])
     over = np.maximum(1.0 - (centre - half), 0.0) * (bordered[:2] == 0)
     over -= np.maximum(centre + half - (size - 1.0), 0.0) * (bordered[2:] == 0)
-    return box + np.tile(over, 2)
+    return np.asarray(box + np.tile(over, 2))
 
 
 def _company(camera: CameraModel, rng: np.random.Generator) -> Stands:

@@ -106,13 +106,14 @@ def _shape(shape: str, most: int, rng: np.random.Generator) -> Float[Array, "N 3
         offsets[1, :2] = rng.uniform(0.4, 0.9) * np.array([np.cos(angle), np.sin(angle)])
     elif shape == "group":
         n = int(rng.integers(3, 7))
-        angle = np.linspace(0.0, 2 * np.pi, n, endpoint=False) + rng.normal(0.0, 0.25, n)
+        angles = np.linspace(0.0, 2 * np.pi, n, endpoint=False) + rng.normal(0.0, 0.25, n)
         radius = rng.uniform(0.45, 1.1) * (1.0 + rng.normal(0.0, 0.15, n))
-        offsets = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(n)], axis=1)
+        offsets = np.stack([radius * np.cos(angles), radius * np.sin(angles), np.zeros(n)], axis=1)
     elif shape == "queue":
         n = int(rng.integers(3, 10))
         angle = rng.uniform(0.0, 2 * np.pi)
-        along = np.cumsum(rng.uniform(0.45, 1.1, n))[:, None] * [np.cos(angle), np.sin(angle), 0.0]
+        way = np.array([np.cos(angle), np.sin(angle), 0.0])
+        along = np.cumsum(rng.uniform(0.45, 1.1, n))[:, None] * way
         offsets = along + rng.normal(0.0, 0.08, (n, 3)) * [1.0, 1.0, 0.0]
     elif shape == "crowd":
         n = int(rng.integers(5, 26))

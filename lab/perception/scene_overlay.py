@@ -54,7 +54,8 @@ def _leaves(size_px: tuple[int, int], rng: np.random.Generator) -> Layer:
         cv2.ellipse(alpha, centre, axes, angle, 0, 360, 255, -1, cv2.LINE_AA)
         cv2.ellipse(colour, centre, axes, angle, 0, 360, shade, -1, cv2.LINE_AA)
     blur = 2 * int(rng.integers(0, 3)) + 1
-    alpha, colour = cv2.blur(alpha, (blur, blur)), cv2.blur(colour, (blur, blur))
+    cv2.blur(alpha, (blur, blur), dst=alpha)
+    cv2.blur(colour, (blur, blur), dst=colour)
     x = int(rng.choice([0, width - wide]))
     return overlay_layer(colour, alpha, (x, 0 if rng.random() < 0.8 else height - tall))
 
