@@ -9,6 +9,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class Answers:
             np.savez(part, **parts)
             os.replace(part, self._path)
         except OSError as exc:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # there may not even be a folder
+                part.unlink()
             raise ScoreError(
                 f"cannot keep answers in {self._path}: {exc.strerror or exc}; name another folder"
             ) from exc
