@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.runnable
 MODELS ?= $(CROWDSTREAM_MODELS)
 VIDEO ?=
+CALIBRATION ?=
+OUT ?= out
 DATA ?= $(CROWDSTREAM_TEST_DATA)
 
 export OMP_NUM_THREADS ?= 2
@@ -21,17 +24,27 @@ setup: $(STAMP)  ## virtual environment with everything (editable install)
 # torch first and alone: a plain `torch` pulled in by another package would bring gigabytes of CUDA where a
 # CPU wheel is at hand. The strict editable install is a link tree: it is remade when a file is added.
 SOURCES := $(shell find actors configs kernels lab stream -name '*.py' 2>/dev/null | sort)
-$(STAMP): pyproject.toml constraints.txt requirements-dev.txt $(SOURCES)
+# --no-compile: most of what these packages hold is never imported, and compiling it takes longer than copying it;
+# one import compiles what a run needs, even where PYTHONDONTWRITEBYTECODE would make every process do it again.
+PIP_INSTALL := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
+
+$(RUN_STAMP): pyproject.toml constraints.txt $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 	  { echo "crowdstream needs Python 3.11 or newer; set PYTHON=python3.11"; exit 1; }
-	@$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e . -C editable_mode=strict
+	@$(BIN)/python -c "import torch" 2>/dev/null || $(PIP_INSTALL) torch
+	$(PIP_INSTALL) -e . -C editable_mode=strict
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -P -c "import crowdstream.actors.cluster, onnxruntime"
+	@touch $(RUN_STAMP)
+
+$(STAMP): $(RUN_STAMP) requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## the main job on a clip, end to end
-	@$(BIN)/crowdstream demo $(if $(VIDEO),--video $(VIDEO)) $(if $(MODELS),--models $(MODELS))
+# What the tests need on top stays out: a newcomer waits for less.
+demo: $(RUN_STAMP)  ## the main job on a clip, end to end; VIDEO=, CALIBRATION=, MODELS=, OUT= change it
+	@$(BIN)/crowdstream demo --out '$(OUT)' $(if $(VIDEO),--video '$(VIDEO)') \
+	  $(if $(CALIBRATION),--calibration '$(CALIBRATION)') $(if $(MODELS),--models '$(MODELS)')
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -q -p no:cacheprovider

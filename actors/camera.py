@@ -6,6 +6,8 @@ and pixels never travel.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,11 +55,17 @@ class CameraWorker:
             source = paced(source, speed, self._clock, self._late)
         self._source = source
         self._frames = iter(source)
+        num_frames, seconds = source.num_frames, config.source.seconds
+        if seconds is not None:
+            end_ns = source.start_ns + round(seconds * 1e9)
+            self._frames = itertools.takewhile(lambda frame: frame.t_capture_ns < end_ns, self._frames)
+            most = math.ceil(seconds * source.fps)
+            num_frames = most if num_frames is None else min(num_frames, most)
         if ring_slots:
             width, height = source.size_px
             sweep()  # rings of engines that were killed
             self._ring = FrameRing(slot_bytes=width * height * 3, num_slots=ring_slots)
-        return SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
+        return SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, num_frames)
 
     def next_batch(self, count: int) -> FrameBatch:
         """Up to `count` frames; fewer only at the end."""

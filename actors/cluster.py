@@ -25,6 +25,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from ..kernels.errors import CrowdstreamError
 from ..kernels.solve.problem import MODEL_RATE_HZ, WindowProblem
+from ..stream.clock import WallClock
 from ..stream.site import SiteOutput
 from .arrivals import Arrivals
 from .camera import FrameBatch
@@ -38,8 +39,16 @@ class EngineFault(CrowdstreamError):
     """A worker process died or could not be reached."""
 
 
+class StoppedEarly(CrowdstreamError):
+    """Asked to stop before the first frame."""
+
+
 _STOP_TIMEOUT_S = 20.0
 """A worker that does not answer `stop` by then is killed."""
+_STOP_EARLY_TIMEOUT_S = 1.0
+"""The same while workers are still starting: nothing of theirs is worth waiting for."""
+_LOOK_S = 0.25
+"""How often a wish to stop is looked for while workers start."""
 
 
 def run_ray(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None) -> dict[str, Any]:
@@ -67,6 +76,7 @@ def _init(plan: EnginePlan) -> None:
     config = plan.config.runtime
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its new default; silences a warning
+    os.environ.setdefault("RAY_worker_niceness", "0")  # its 15 is for batch jobs; a stage that waits is late
     os.environ.setdefault("HOME", tempfile.gettempdir())  # Ray keeps its token there and fails without
     if config.ray_address:
         ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR)
@@ -89,11 +99,13 @@ class Supervisor:
         self._actors: dict[str, Any] = {}
         self._stages: dict[str, str] = {}
         self._arrivals = Arrivals()
+        self._clock = WallClock()
         self._on_the_way: deque[tuple[FrameBatch, Any]] = deque()
         self._solving: deque[tuple[Any, int]] = deque()
         self._sent: deque[Any] = deque()
         self._dropped_windows = 0
         self._frames = self._windows = 0
+        self._stop_timeout_s = _STOP_TIMEOUT_S
         self._first_ns: int | None = None
         self._last_ns: int | None = None
         self._info: SourceInfo | None = None
@@ -161,10 +173,25 @@ class Supervisor:
         self._info = info = ray.get(actors["camera"].start.remote(self._config.ring_slots))
         loading = [actors["perception"].start.remote(info), actors["solver"].start.remote()]
         ray.get(actors["tracking"].start.remote(info))
+        self._wait_for(loading)
         networks, _ = ray.get(loading)
         address = str(ray.get(actors["publisher"].start.remote(info)))
         self._hooks.started(info, address, networks)
         return address
+
+    def _wait_for(self, loading: list[Any]) -> None:
+        """Until all of it is there; compiling takes a minute, and nobody shall wait for that who wants to leave.
+
+        Raises:
+            StoppedEarly: asked to stop meanwhile. RayTaskError: what a worker raised, as soon as it did.
+        """
+        ready: list[Any] = []
+        while len(ready) < len(loading):
+            ready, _ = ray.wait(loading, num_returns=len(loading), timeout=_LOOK_S)
+            ray.get(ready)
+            if self._hooks.stop_asked():
+                self._stop_timeout_s = _STOP_EARLY_TIMEOUT_S
+                raise StoppedEarly("stopped before the first frame; nothing was recorded")
 
     def _feed(self) -> bool:
         """Ask the camera for a batch and send it down the line; True at the end of the source."""
@@ -188,7 +215,8 @@ class Supervisor:
             self._frames += 1
             people = int(output.tracked[-1].confirmed.sum()) if output.tracked else 0
             num_frames = self._info.num_frames if self._info else None
-            self._hooks.progress(Progress(self._frames, num_frames, people, self._windows))
+            latency_s = (self._clock.now_ns() - self._arrivals.at(token.t_capture_ns)) / 1e9
+            self._hooks.progress(Progress(self._frames, num_frames, people, self._windows, latency_s))
 
     def _deliver(self, output: SiteOutput) -> None:
         """Send one step's results to solver and publisher; calls of one caller keep their order."""
@@ -250,7 +278,7 @@ class Supervisor:
         reports: dict[str, dict[str, Any]] = {}
         for name, actor in self._actors.items():
             try:
-                reports[name] = ray.get(actor.stop.remote(), timeout=_STOP_TIMEOUT_S)
+                reports[name] = ray.get(actor.stop.remote(), timeout=self._stop_timeout_s)
             except (RayError, GetTimeoutError, CrowdstreamError):
                 reports[name] = {}
             ray.kill(actor)

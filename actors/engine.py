@@ -28,14 +28,17 @@ def run_engine(
 ) -> dict[str, Any]:
     """Run to the end of the source, or until a signal; returns the summary.
 
+    `stopped` in it says whether the run was asked to end before the source did.
+
     Raises:
         CrowdstreamError: whatever a user can mend, in one line.
     """
     cv2.setNumThreads(1)  # the stages share the cores between themselves
+    asked = hooks or RunHooks()
     with _signals() as stopping:
-        asked = hooks or RunHooks()
         both = replace(asked, stop_asked=lambda: stopping.is_set() or asked.stop_asked())
-        return _runtime(plan.config.runtime.kind)(plan, both, workers)
+        figures = _runtime(plan.config.runtime.kind)(plan, both, workers)
+        return figures | {"stopped": bool(both.stop_asked())}
 
 
 def _runtime(kind: str) -> Runtime:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from ..kernels.solve.problem import MODEL_RATE_HZ
+from ..stream.clock import WallClock
 from ..stream.site import SiteOutput
 from .arrivals import Arrivals
 from .plan import EnginePlan
@@ -28,7 +29,7 @@ def run_inline(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None
     camera, perception, tracking = chosen.camera(plan), chosen.perception(plan), chosen.tracking(plan)
     solver, publisher = chosen.solver(plan), chosen.publisher(plan)
     reports: dict[str, dict[str, Any]] = {}
-    arrivals = Arrivals()
+    arrivals, clock = Arrivals(), WallClock()
     address = ""
     start_s = time.perf_counter()
     first_ns = last_ns = None
@@ -59,7 +60,8 @@ def run_inline(plan: EnginePlan, hooks: RunHooks, workers: Workers | None = None
                 windows += publish(output, solver, publisher, arrivals, hooks)
                 frames += 1
                 people = int(output.tracked[-1].confirmed.sum()) if output.tracked else 0
-                hooks.progress(Progress(frames, info.num_frames, people, windows))
+                latency_s = (clock.now_ns() - arrival) / 1e9
+                hooks.progress(Progress(frames, info.num_frames, people, windows, latency_s))
         windows += publish(tracking.finish(), solver, publisher, arrivals, hooks)
     finally:
         elapsed_s = time.perf_counter() - start_s

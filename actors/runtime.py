@@ -18,6 +18,8 @@ class Progress:
     num_frames: int | None
     people: int
     windows: int
+    latency_s: float = 0.0
+    """Of this frame: from its arrival at this machine until its tracks were handed to the publisher."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -75,7 +80,7 @@ def compile_in_another_process() -> None:
     across functions only when it compiles them together. Everybody loading what a child compiled is what makes
     two runs of one replay equal to the last digit. Where there is no cache to write to, this process compiles.
     """
-    if is_cached(solve_person) and is_cached(facing_path):
+    if kernels_are_cached():
         return
     command = (sys.executable, "-P", "-c", f"from {__name__} import compile_kernels; compile_kernels()")
     with suppress(OSError, subprocess.TimeoutExpired):
@@ -88,12 +93,34 @@ def compile_in_another_process() -> None:
         )
 
 
+def kernels_are_cached() -> bool:
+    """Whether a live solve starts at once; else somebody has to compile first, for about a minute."""
+    return is_cached(solve_person) and is_cached(facing_path)
+
+
 def compile_kernels() -> None:
-    """Compile everything a live solve runs, into the cache."""
-    config = ReconstructConfig(motion_prior=False, lifter=False)  # networks are not compiled
-    reconstructor = make_reconstructor(config, load_body())
-    _exercise(reconstructor)
-    reconstructor.close()
+    """Compile everything a live solve runs, into the cache; who comes second waits for the first."""
+    with _one_at_a_time():
+        if kernels_are_cached():
+            return
+        config = ReconstructConfig(motion_prior=False, lifter=False)  # networks are not compiled
+        reconstructor = make_reconstructor(config, load_body())
+        _exercise(reconstructor)
+        reconstructor.close()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Holds a lock of this user; without one where no file can be made."""
+    path = Path(tempfile.gettempdir()) / f"crowdstream-compile-{os.getuid()}.lock"
+    try:
+        handle = path.open("w")
+    except OSError:
+        yield
+        return
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _exercise(stage: Reconstructor) -> None:

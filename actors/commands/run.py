@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,7 @@ from ...kernels.errors import CrowdstreamError
 from ...stream.models.folder import default_folder
 from .console_output import emit_json, note
 from .targets import check_target, write_text
-
-if TYPE_CHECKING:
-    from ..plan import EnginePlan, SourceInfo
-    from ..runtime import Progress as RunProgress
+from .watched_run import run_with_progress
 
 
 class NothingFound(CrowdstreamError):
@@ -111,39 +108,3 @@ def complain_if_empty(figures: dict[str, Any], source: str) -> None:
             f"no people found in {figures['frames']} frames of {source}; "
             "is anybody in the picture, and larger than some 20 px?"
         )
-
-
-def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
-    """Check a plan, then run it with a line that moves; returns the summary."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from ..engine import run_engine
-    from ..preflight import check
-    from ..runtime import RunHooks
-
-    check(plan)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bars:
-        task = bars.add_task("opening", total=None)
-
-        def started(info: SourceInfo, address: str, networks: dict[str, Any]) -> None:
-            bars.update(task, description=info.camera, total=info.num_frames)
-            for role, network in networks.items():
-                note.print(f"{role}: {network['name']} on {network['rung']}")
-            if address:
-                note.print(f"publishing on {address}; follow it with: crowdstream tail {address}")
-
-        def progress(now: RunProgress) -> None:
-            bars.update(
-                task,
-                completed=now.frames,
-                description=f"{now.people} people, {now.windows} windows",
-                total=now.num_frames,
-            )
-
-        return run_engine(plan, RunHooks(started=started, progress=progress, note=note.print))

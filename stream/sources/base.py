@@ -24,6 +24,8 @@ class SourceConfig(StageConfig):
     """Rate of image folders, and of videos that do not state one."""
     decode_threads: int = Field(default=0, ge=0, le=64)
     """Threads of one decoder; 0: the decoder's own choice."""
+    seconds: float | None = Field(default=None, gt=0.0)
+    """Only so much of a recording, seconds of capture time from its first frame; null: all of it."""
 
 
 @dataclass
