@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...stream.overlay.config import Colouring, OverlayConfig
+from ...stream.wire.log import LogReader
 from .console_output import emit_json, note
 from .progress_bar import progress_bar
+from .run import look_at
 from .targets import check_target
 
 if TYPE_CHECKING:
@@ -30,15 +32,20 @@ def overlay(
         str, typer.Option(help="Camera of the log; by default the one named as the video, else the only one.")
     ] = "",
     session: Annotated[str, typer.Option(help="Which session of the log; the last by default.")] = "",
+    body: Annotated[
+        Path | None, typer.Option(help="The SMPL file the run was given (.npz or .pkl), if any.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="What was drawn, as JSON.")] = False,
 ) -> None:
     """Draw the bodies of a recorded log over its video, with the crowd from above."""
     check_target(output, "-o", (log, video))
+    LogReader(log)  # what can be refused is refused before anything large is loaded
+    look_at(str(video))
     from ...stream.overlay.render import render_overlay
 
     config = OverlayConfig(
         colour=colour, inset=inset, labels=labels, opacity=opacity, max_frames=max_frames, camera=camera,
-        session=session,
+        session=session, body=body,
     )  # fmt: skip
     with progress_bar("drawing") as progress:
         report = render_overlay(log, video, output, config, progress)

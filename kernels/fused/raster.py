@@ -31,6 +31,8 @@ INK = 0.78
 PALE = 0.45
 """How far a guessed body goes towards `PALE_LIGHT`."""
 PALE_LIGHT = 205.0
+TURN_X = (1, 1, 0, -1, -1, -1, 0, 1)
+TURN_Y = (0, 1, 1, 1, 0, -1, -1, -1)
 GAP = 0.72
 """How much of its cover a guessed body loses between two stripes."""
 
@@ -189,6 +191,7 @@ def fill(i: int, j: int, k: int, at: Array, inv: Array, shade: Array, who: int, 
         e_c = abx * (py - ay) - aby * (px - ax)
         e_a = bcx * (py - by) - bcy * (px - bx)
         e_b = cax * (py - cy) - cay * (px - cx)
+        first, last = width, -1
         for x in range(x0, x1 + 1):
             if (e_a | e_b | e_c) >= 0:
                 w = np.float32((e_a * inv[i] + e_b * inv[j] + e_c * inv[k]) * per)
@@ -197,12 +200,13 @@ def fill(i: int, j: int, k: int, at: Array, inv: Array, shade: Array, who: int, 
                     canvas.who[y, x] = who
                     canvas.light[y, x] = (e_a * shade[i, 0] + e_b * shade[j, 0] + e_c * shade[k, 0]) * per
                     canvas.gloss[y, x] = (e_a * shade[i, 1] + e_b * shade[j, 1] + e_c * shade[k, 1]) * per
-                    canvas.span[y, 0] = min(canvas.span[y, 0], x)
-                    canvas.span[y, 1] = max(canvas.span[y, 1], x)
+                    first, last = min(first, x), x
                     won += 1
             e_c -= aby << SHIFT
             e_a -= bcy << SHIFT
             e_b -= cay << SHIFT
+        canvas.span[y, 0] = min(canvas.span[y, 0], first)
+        canvas.span[y, 1] = max(canvas.span[y, 1], last)
     return won
 
 
@@ -211,19 +215,19 @@ def outline_at(canvas: Canvas, y: int, x: int, reach: int) -> float:
     """1 on the border of a person, `INNER` where a limb passes in front of the same body, else 0."""
     height, width = canvas.who.shape
     who, w = canvas.who[y, x], canvas.inv_depth[y, x]
+    deeper = w / (1.0 + STEP_M * w)
     inner = 0.0
     slant = (reach * 5 + 3) // 7  # the same distance along a diagonal
     for turn in range(8):
         step = reach if turn % 2 == 0 else slant
-        v = y + (step if 1 <= turn <= 3 else (-step if turn >= 5 else 0))
-        u = x + (step if turn <= 1 or turn == 7 else (-step if 3 <= turn <= 5 else 0))
-        if step == 0 or v < 0 or u < 0 or v >= height or u >= width:
+        v, u = y + step * TURN_Y[turn], x + step * TURN_X[turn]
+        if v < 0 or u < 0 or v >= height or u >= width:
             continue
         other = canvas.inv_depth[v, u]
         if canvas.who[v, u] != who:
             if other < w:
                 return 1.0
-        elif 1.0 / other - 1.0 / w > STEP_M:
+        elif other < deeper:
             inner = INNER
     return inner
 

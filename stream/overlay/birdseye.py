@@ -20,6 +20,8 @@ Array = np.ndarray
 
 HEIGHT_SHARE, WIDTH_SHARE = 0.36, 0.32
 """Of the picture, at most."""
+LEAST_SHARE = 0.84
+"""Shortest side of the panel, of the shorter side allowed."""
 MARGIN_M = 1.5
 PANEL_BGR = (30, 23, 19)
 SEEN_BGR = (52, 42, 35)
@@ -68,7 +70,7 @@ def make_map(camera: CameraModel, places_m: Float[Array, "P 2"], picture_px: tup
         low, high = np.minimum(low, eye), np.maximum(high, eye)
     middle, size = (low + high) / 2, np.maximum(high - low, 4.0) + 2 * MARGIN_M
     most = np.array([WIDTH_SHARE * picture_px[0], HEIGHT_SHARE * picture_px[1]])
-    least = 0.62 * most.min()
+    least = LEAST_SHARE * most.min()
     scale = float((most / size).min())
     panel = np.clip(np.round(size * scale), least, most).astype(int)
     A = scale * np.array([[1.0, 0.0], [0.0, -1.0]]) @ turn  # rows of a picture grow downwards

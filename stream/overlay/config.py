@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import Field
 
@@ -38,6 +39,8 @@ class OverlayConfig(StageConfig):
     """Only so many frames; 0 for all."""
     camera: str = ""
     """Which camera of the log; empty: the one named as the video, else the only one."""
+    body: Path | None = None
+    """The SMPL file the run was given; None: the body that ships."""
     session: str = ""
     """Which session of the log; the last by default."""
     trail_s: float = Field(default=3.0, ge=0.0, le=60.0)

@@ -18,8 +18,8 @@ Array = np.ndarray
 
 REACH_M = 0.85
 """A mark ends this far from the person."""
-BODY_M, BODY_DARK = 0.24, 0.42
-FOOT_M, FOOT_DARK = 0.11, 0.60
+BODY_M, BODY_DARK = 0.25, 0.34
+FOOT_M, FOOT_DARK = 0.11, 0.50
 LIFT_M = 0.16
 """The shadow of a foot fades with its height over the ground by this constant."""
 SOLE_M = 0.05

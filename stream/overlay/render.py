@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ...kernels.body.data import BodyData
 from ...kernels.hvip import hvip_from_keypoints
 from ..body_files import load_body
 from ..export.recording import Recording
@@ -85,7 +86,7 @@ def render_overlay(
         facts = check_fit(facts, source, video, sure=bool(config.camera))
         facts = enlarged(facts, max(1, config.min_height_px // facts.size_px[1]))
         clock = SharedClock(video)
-        artist = _Artist(recording, facts, config)
+        artist = _Artist(recording, facts, config, load_body(config.body))
         total = min(
             n for n in (config.max_frames or 1 << 60, facts.last_index + 1, source.num_frames or 1 << 60)
         )
@@ -124,7 +125,7 @@ def to_bgr(frame: Frame, zoom: int = 1) -> UInt8[Array, "H W 3"]:
 class _Artist:
     """Draws frame after frame, and counts."""
 
-    def __init__(self, recording: Recording, facts: LogFacts, config: OverlayConfig) -> None:
+    def __init__(self, recording: Recording, facts: LogFacts, config: OverlayConfig, body: BodyData) -> None:
         self.frames = self.person_frames = self.bodies = self.empty = 0
         self.people: set[int] = set()
         self._facts, self._config = facts, config
@@ -133,7 +134,7 @@ class _Artist:
         self._layer: CrowdLayer | None = None
         self._inset: BirdsEye | None = None
         if facts.model is not None:
-            self._layer = CrowdLayer(load_body(), facts.model, facts.size_px, config.scale)
+            self._layer = CrowdLayer(body, facts.model, facts.size_px, config.scale)
             if config.inset:
                 plan = make_map(facts.model, facts.places_m, facts.size_px)
                 self._inset = BirdsEye(facts.model, plan, facts.ground_z_m, config.trail_s)

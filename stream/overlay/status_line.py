@@ -41,7 +41,7 @@ def draw_status(picture: UInt8[Array, "H W 3"], time_s: float, counts: Counts, b
     high, wide = height_of(picture.shape[0]), picture.shape[1]
     top = picture.shape[0] - high
     bar = picture[top:]
-    bar[:] = (bar * 0.30 + np.array(DARK, np.float32) * 0.70).astype(np.uint8)
+    bar[:] = (bar * 0.20 + np.array(DARK, np.float32) * 0.80).astype(np.uint8)
     cap = max(7, round(0.40 * high))
     line = top + (high - cap) / 2
     x: float = 0.6 * high
