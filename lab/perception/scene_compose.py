@@ -157,6 +157,8 @@ def _shadows(
             x, y = np.clip(tip / (px_per_m * max(np.cos(elevation), 0.3)), -4.0, 4.0).tolist()
             shade.cast(layer, seats.foot_px[i], (x, y), light.cast)
         if light.contact > 0.0:
-            wide = 0.22 * px_per_m if layer.is_person else 0.45 * (layer.window[2] - layer.window[0])
-            shade.contact(seats.foot_px[i], wide, max(abs(np.sin(elevation)), 0.15), light.contact)
+            # Things are not round: their darkness stays within them.
+            wide = 0.22 * px_per_m if layer.is_person else 0.3 * (layer.window[2] - layer.window[0])
+            flat = max(abs(np.sin(elevation)) * (1.0 if layer.is_person else 0.6), 0.15)
+            shade.contact(seats.foot_px[i], wide, flat, light.contact)
     return shade.soft(light.blur_px)
