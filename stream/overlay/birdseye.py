@@ -27,7 +27,7 @@ PANEL_BGR = (30, 23, 19)
 SEEN_BGR = (52, 42, 35)
 GRID_BGR = (70, 59, 52)
 EDGE_BGR = (104, 92, 84)
-OPACITY = 0.86
+OPACITY = 0.90
 SUB = 4
 """cv2's sub-pixel bits: coordinates are given in 1/16 px."""
 FAR_M = 400.0

@@ -311,7 +311,7 @@ def test_a_clip_of_nothing_with_real_networks(
 LIGHT = {
     "--help": "", "tail": "--help", "export": "nowhere -f mot -o x", "models": "list --models nowhere",
     "replay": "nowhere", "run": "--help", "calibrate": "--help", "doctor": "--help", "bench": "--help",
-    "demo": "--video nowhere.mp4",
+    "demo": "--video nowhere.mp4", "overlay": "nowhere nowhere.mp4 -o x.mp4",
 }  # fmt: skip
 
 
