@@ -44,7 +44,7 @@ def save_levels(body: BodyData, path: Path) -> None:
             vertices.astype(np.uint16),
             faces.astype(np.uint16),
         )
-    np.savez_compressed(path, body=np.array(body.name), **arrays)
+    np.savez_compressed(path, body=np.array(body.name), **arrays)  # type: ignore[arg-type]
 
 
 def main(
