@@ -24,6 +24,10 @@ from .run import complain_if_empty, look_at
 from .targets import check_target, write_text
 from .watched_run import run_with_progress
 
+_AS_IF_LIVE = ("runtime.speed=1.0", "runtime.batch_frames=2", "runtime.batches_in_flight=2")
+"""Over preset `replay`: never faster than it was filmed, small batches for a short way from frame to answer; but a
+machine that cannot keep up falls behind instead of leaving frames out, and the summary says by how much."""
+
 
 class DemoNeeds(CrowdstreamError):
     """Something the demo cannot do without is missing."""
@@ -72,7 +76,7 @@ def demo(
     files = DemoFiles.of(out, video, overlay)
     for path in files.written():
         check_target(path, "--out", (video, calibration))
-    settings = ("runtime.speed=1.0", "runtime.batch_frames=2", *_address(), *_length(seconds), *(set_ or ()))
+    settings = (*_AS_IF_LIVE, *_address(), *_length(seconds), *(set_ or ()))
     summary = _play(_Job(video, calibration, folder, files, settings, overlay))
     write_text(files.page, page(summary))
     summary["next"] = _next(
@@ -136,6 +140,7 @@ def _draw(job: _Job) -> dict[str, Any]:
         "people": report.people,
         "bodies": report.bodies,
         "seconds": seconds,
+        "processor_s": round(report.seconds, 2),
         "notes": list(report.notes),
     }
 

@@ -107,13 +107,13 @@ def rows_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{run['people_mean']:.1f} a frame, most {run['people_max']}, {run['tracks']} tracks in all",
         ),
         ("frames", f"{frames} of {run['captured_s']:.1f} s of video; {run['person_frames']} bodies solved"),
-        ("rate", f"{frames / elapsed_s:.1f} frames/s, {_pace(run['realtime_factor'])}"),
+        ("rate", f"{frames / elapsed_s:.1f} frames/s, {_pace(run)}"),
     ]
     for tier, latency in run["latency_ms"].items():
         rows.append(
             (f"latency, {tier}", f"{latency['p50'] / 1e3:.2f} s median, {latency['p95'] / 1e3:.2f} s p95")
         )
-    rows += [(f"sent, {TIER_WORDS[tier]}", str(count)) for tier, count in summary["tiers"].items()]
+    rows += [(f"messages, {TIER_WORDS[tier]}", str(count)) for tier, count in summary["tiers"].items()]
     rows += [(f"left out, {cause}", str(count)) for cause, count in run["drops"].items()]
     rows.append(("camera", run["calibration"] or "not calibrated"))
     for role, network in summary["networks"].items():
@@ -124,13 +124,15 @@ def rows_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _pace(factor: float) -> str:
-    """Recordings lose no frame: a machine that cannot keep up is slower than life, and says so."""
+def _pace(run: Mapping[str, Any]) -> str:
+    """A recording loses no frame: a machine that cannot keep up is slower than life, and says so."""
+    factor = run["realtime_factor"]
     if factor >= 0.97:  # paced: never faster than it was filmed
         return "as it was filmed"
-    return (
-        f"{1 / factor:.1f} times slower than it was filmed (no frame is left out)" if factor > 0 else "none"
-    )
+    if factor <= 0:
+        return "none"
+    whole = not any(run["drops"].get(cause) for cause in ("stale", "source_skipped", "source_broken"))
+    return f"{1 / factor:.1f} times slower than it was filmed" + (" (no frame left out)" if whole else "")
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from crowd import CROWD, SCRIPTED, write_calibration, write_video
 sys.path.pop(0)
 
 CLIP = "demo --video crowd.mp4 --calibration camera.json --out out".split()
-REPORT = SimpleNamespace(frames=40, people=4, bodies=160, notes=("a note",))
+REPORT = SimpleNamespace(frames=40, people=4, bodies=160, seconds=0.5, notes=("a note",))
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from crowdstream.actors.cluster import EngineFault
+from crowdstream.actors.cluster import EngineFault, StoppedEarly
 from crowdstream.actors.engine import run_engine
 from crowdstream.actors.runtime import RunHooks
 from crowdstream.kernels.errors import CrowdstreamError
@@ -78,6 +79,26 @@ def test_asked_to_stop_it_commits_the_window_at_hand(tmp_path: Path, crowd: Modu
     assert 80 <= found["frames"] < crowd.CROWD.frames
     windows = [m for m in LogReader(tmp_path / "run.cslog").messages() if tier_of(m.topic) is Tier.WINDOW]
     assert windows and found["windows"] >= 2
+
+
+def test_asked_to_stop_while_a_worker_still_starts_it_ends_without_waiting(
+    tmp_path: Path, crowd: ModuleType
+) -> None:
+    class NeverReady:
+        """Stands where kernels are compiled for a minute."""
+
+        def __init__(self, plan: Any) -> None: ...
+
+        def start(self) -> None:
+            threading.Event().wait()
+
+        def stop(self) -> dict[str, object]:
+            return {}
+
+    hooks = RunHooks(stop_asked=lambda: True)
+    with pytest.raises(StoppedEarly, match="nothing was recorded"):
+        run_engine(crowd.make_plan(tmp_path, "ray"), hooks, replace(crowd.SCRIPTED, solver=NeverReady))
+    assert not (tmp_path / "run.cslog").exists()
 
 
 def test_a_workers_refusal_is_one_line(tmp_path: Path, crowd: ModuleType) -> None:

@@ -97,7 +97,10 @@ def test_the_table_tells_people_rate_latency_tiers_networks_and_files() -> None:
     )
     assert rows["rate"].startswith("5.0 frames/s, 2.0 times slower")
     assert rows["latency, live"] == "0.40 s median, 0.90 s p95"
-    assert rows["sent, live: tracks of a frame"] == "100" and rows["sent, window: bodies of 64 frames"] == "5"
+    assert (
+        rows["messages, live: tracks of a frame"] == "100"
+        and rows["messages, window: bodies of 64 frames"] == "5"
+    )
     assert "ships with crowdstream" in rows["detector"]
     assert rows["file, overlay"] == "out/clip_overlay.mp4" and rows["file, recording"] == "out/clip.cslog"
 
@@ -110,6 +113,13 @@ def test_a_file_that_was_not_drawn_is_not_named() -> None:
 def test_a_paced_run_that_keeps_up_says_so_and_one_of_nothing_does_not_divide() -> None:
     assert "as it was filmed" in dict(rows_of(told(elapsed_s=10.1)))["rate"]
     assert dict(rows_of(told(elapsed_s=0.0, captured_s=0.0)))["rate"].endswith("none")
+
+
+def test_it_claims_no_whole_clip_where_frames_were_left_out() -> None:
+    assert "no frame left out" in dict(rows_of(told()))["rate"]
+    summary = told()
+    summary["run"]["drops"] = {"stale": 3}
+    assert "no frame left out" not in dict(rows_of(summary))["rate"]
 
 
 def test_start_engine_and_overlay_add_up() -> None:
