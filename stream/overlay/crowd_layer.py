@@ -16,10 +16,9 @@ from .skins import Pose, Skins
 Array = np.ndarray
 
 NEAR_M = 0.3
+STATURE_M = 1.7
 FADE_FRAMES = 5
 """A body comes in, and a guess changes to a sighting, over so many frames."""
-BESIDE_PX = 0.5
-"""Bodies further out than this many picture sizes are not drawn."""
 _LAMP = np.array([-0.42, 0.0, -0.46])
 """From above (1), from the left and from behind the camera, camera axes."""
 
@@ -51,7 +50,7 @@ class CrowdLayer:
         boxes, inside = self._boxes(pose)
         ease = self._ease(bodies)
         draw_shadows(picture, self.camera, pose, bodies.ground_m, ease[:, 0])
-        heights = boxes[:, 3] - boxes[:, 1]
+        heights = nominal_height_px(self.camera, pose)
         for row in np.flatnonzero(inside).tolist():
             level = self._skins.level_of(float(heights[row]))
             points = self._skins.in_camera(
@@ -59,7 +58,7 @@ class CrowdLayer:
             )
             draw_body(points, level.faces, self._optics, self._up, self._lamp, row, self._canvas)
         scale = self._optics.scale
-        fine = np.where(np.isfinite(heights), heights, 0.0) * scale
+        fine = heights * scale
         looks = Looks(
             np.ascontiguousarray(bgr, np.float32),
             (opacity * ease[:, 0]).astype(np.float32),
@@ -93,6 +92,13 @@ class CrowdLayer:
             shown[person] = (min(1.0, strength + step), hatch + np.clip(towards, -step, step))
         self._shown = shown
         return np.array([shown[p] for p in bodies.person_ids.tolist()]).reshape(-1, 2)
+
+
+def nominal_height_px(camera: CameraModel, pose: Pose) -> Float[Array, "N"]:
+    """How tall someone of mean stature is in the picture where each person is: sizes of lines and letters follow it,
+    as they shall not flicker with every step."""
+    depth = camera.to_camera(pose.joints_m[:, 0])[:, 2]
+    return np.asarray(camera.K[1, 1] * STATURE_M / np.maximum(depth, NEAR_M))
 
 
 def new_canvas(size_px: tuple[int, int], scale: int) -> Canvas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ def video_target(
         raise OverlayError(f"cannot write {path}: {reason}; name another file with -o") from exc
     finally:
         if container is not None:
-            container.close()
+            with suppress(OSError, av.error.FFmpegError):  # what went wrong first is what is told
+                container.close()
         part.unlink(missing_ok=True)
 
 

@@ -46,6 +46,8 @@ class LogFacts:
     """Capture time of the first frame of the log."""
     t1_ns: int
     num_frames: int
+    stop_at: int = 1 << 62
+    """Frames of the video from here on lie beyond the log's end and are not drawn."""
     zoom: int = 1
     """Pixels of the picture drawn on, for one of the video and axis."""
     notes: tuple[str, ...] = ()
@@ -171,7 +173,8 @@ def check_fit(facts: LogFacts, source: FileSource, video: Path, sure: bool) -> L
     if has > needs + max(2.0, SLACK_S * source.fps):
         if not sure and source.camera != facts.camera:
             raise OverlayError(f"{lengths}; {_ADVICE}, or say with --camera {facts.camera} that it is")
-        return replace(facts, notes=(*facts.notes, f"{lengths}: drawn up to where the log ends"))
+        note = f"{lengths}: drawn up to where the log ends"
+        return replace(facts, stop_at=needs, notes=(*facts.notes, note))
     return facts
 
 

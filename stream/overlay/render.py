@@ -26,7 +26,7 @@ from ..records import Frame, PixelFormat, TrackedFrame
 from ..sources.file import FileSource
 from .birdseye import BirdsEye, make_map
 from .config import Colouring, OverlayConfig, OverlayError
-from .crowd_layer import CrowdLayer
+from .crowd_layer import CrowdLayer, nominal_height_px
 from .encode import video_target
 from .fit import LogFacts, SharedClock, check_fit, enlarge_px, enlarged, read_facts
 from .flat import draw_flat
@@ -87,19 +87,18 @@ def render_overlay(
         facts = enlarged(facts, max(1, config.min_height_px // facts.size_px[1]))
         clock = SharedClock(video)
         artist = _Artist(recording, facts, config, load_body(config.body))
-        total = min(
-            n for n in (config.max_frames or 1 << 60, facts.last_index + 1, source.num_frames or 1 << 60)
-        )
+        ends = (config.max_frames or facts.stop_at, facts.stop_at, source.num_frames or facts.last_index + 1)
+        total = min(ends)
         with video_target(out, facts.size_px, source.fps, config) as file:
             t0_ns = source.start_ns
             for done, frame in enumerate(source):
-                if done >= total:
+                if done >= min(ends[:2]):
                     break
                 picture = to_bgr(frame, facts.zoom)
                 artist.draw(picture, frame.index, frame.t_capture_ns, clock)
                 file.write(picture, (frame.t_capture_ns - t0_ns) / 1e9)
                 if progress is not None:
-                    progress(done + 1, total)
+                    progress(done + 1, max(total, done + 1))
     return OverlayReport(
         path=out, camera=facts.camera, size_px=facts.size_px, frames=artist.frames, people=len(artist.people),
         person_frames=artist.person_frames, bodies=artist.bodies, frames_without_people=artist.empty,
@@ -160,7 +159,8 @@ class _Artist:
         bgr = body_bgr(self._config.colour, live.person_ids, np.full(len(live.person_ids), -1))
         draw_flat(picture, live, bgr, max(self._config.opacity, 0.5))
         if self._config.labels:
-            _labels(picture, live.person_ids, live.boxes_px.astype(np.float64), bgr)
+            boxes = live.boxes_px.astype(np.float64)
+            _labels(picture, live.person_ids, boxes, bgr, boxes[:, 3] - boxes[:, 1])
         self.people.update(live.person_ids.tolist())
         return Counts(flat=len(live.person_ids))
 
@@ -174,9 +174,11 @@ class _Artist:
         draw_rings(picture, layer.camera, places, ring_bgr, np.full(len(ids), 0.9))
         pose, body_boxes, inside = layer.draw(picture, bodies, bgr, self._config.opacity)
         if self._config.labels:
-            both = np.concatenate([body_boxes[inside], boxes])
-            _labels(picture, np.concatenate([bodies.person_ids[inside], ids]), both,
-                    np.concatenate([bgr[inside], ring_bgr]))  # fmt: skip
+            tall = np.concatenate([nominal_height_px(layer.camera, pose)[inside], boxes[:, 3] - boxes[:, 1]])
+            _labels(
+                picture, np.concatenate([bodies.person_ids[inside], ids]),
+                np.concatenate([body_boxes[inside], boxes]), np.concatenate([bgr[inside], ring_bgr]), tall,
+            )  # fmt: skip
         if self._inset is not None:
             heading = pose.R_world[:, 0, :2, 2]
             heading = heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-6)
@@ -234,12 +236,12 @@ class _LiveCursor:
 
 
 def _labels(
-    picture: UInt8[Array, "H W 3"], person_ids: Array, boxes: Float[Array, "N 4"], bgr: Float[Array, "N 3"]
-) -> None:
-    """Ids over heads, those of nearer people (lower in the picture) on top."""
+    picture: UInt8[Array, "H W 3"], person_ids: Array, boxes: Float[Array, "N 4"], bgr: Float[Array, "N 3"],
+    tall_px: Float[Array, "N"],
+) -> None:  # fmt: skip
+    """Ids over heads, those of nearer people (lower in the picture) on top; the nearer, the larger."""
     for row in np.argsort(boxes[:, 3], kind="stable"):
-        tall = boxes[row, 3] - boxes[row, 1]
-        size = int(np.clip(round(0.085 * tall), 6, max(8, round(0.016 * picture.shape[0]))))
+        size = int(np.clip(round(0.085 * tall_px[row]), 6, max(8, round(0.016 * picture.shape[0]))))
         colour = (float(bgr[row, 0]), float(bgr[row, 1]), float(bgr[row, 2]))
         middle = (boxes[row, 0] + boxes[row, 2]) / 2
         chip(picture, str(int(person_ids[row])), float(middle), float(boxes[row, 1]) - 2, size, colour)

@@ -88,7 +88,7 @@ def _tiers(
         x -= width
         write(picture, text, x, line, cap, GREY)
         if mark and colour:
-            x -= 1.5 * mark
+            x -= 1.75 * mark
             shade = (float(colour[0]), float(colour[1]), float(colour[2]))
             tint(picture, rounded(mark, mark, mark / 2), round(x), round(line + (cap - mark) / 2), shade)
         x -= 1.1 * cap

@@ -98,6 +98,7 @@ def source(**changes: object) -> Any:
 def test_the_video_of_the_log_fits() -> None:
     assert check_fit(FACTS, source(), VIDEO, sure=False).notes == ()
     assert check_fit(FACTS, source(num_frames=None), VIDEO, sure=False).notes == ()
+    assert check_fit(FACTS, source(num_frames=103), VIDEO, sure=False).stop_at > 103  # all of it is drawn
 
 
 @pytest.mark.parametrize(
@@ -119,8 +120,8 @@ def test_another_video_is_refused_and_both_are_named(
 
 def test_a_run_that_was_stopped_is_drawn_to_its_end_with_a_note() -> None:
     for sure, camera in ((True, "a"), (False, "cam0")):
-        notes = check_fit(FACTS, source(num_frames=400, camera=camera), VIDEO, sure).notes
-        assert len(notes) == 1 and "400" in notes[0]
+        facts = check_fit(FACTS, source(num_frames=400, camera=camera), VIDEO, sure)
+        assert len(facts.notes) == 1 and "400" in facts.notes[0] and facts.stop_at == 100
 
 
 def test_clocks_that_come_apart_are_another_video() -> None:
