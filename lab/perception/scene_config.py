@@ -28,7 +28,7 @@ class SceneConfig(StageConfig):
     """How far the elevation of a sprite may be from the one under which the camera would see it."""
     max_zoom: float = Field(default=3.0, ge=1.0)
     """Backdrops are not enlarged by more than this."""
-    mean_things: float = Field(default=3.0, ge=0.0)
+    mean_things: float = Field(default=4.0, ge=0.0)
     """Things a picture holds on average."""
     overlay_share: float = Field(default=0.15, ge=0.0, le=1.0)
     """Share of pictures with something before everything: bars, leaves, time stamps, logos, blanked patches."""

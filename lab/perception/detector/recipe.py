@@ -4,14 +4,13 @@ A step draws its pictures and their size from (seed, step) alone. What is measur
 `kernels.perception.yolox.decode_grid` and `nms`, as in the engine.
 
 The threshold where precision and recall balance depends on how long and on what a network was trained. The engine's
-thresholds were chosen for detectors that work well at 0.45, so the logits are shifted at the end until the best F1 on
-pictures like those of the training lies there.
+thresholds were chosen for detectors that work well at 0.45, so the logits are stretched and shifted at the end until
+the best F1 on pictures like those of the training lies there (`calibrate`).
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ....kernels.settings import StageConfig
 from ...training.recipe import step_random
 from ..onnx_export import export_onnx
 from .batches import Batch, Pictures, draw
+from .calibrate import logit, steepness
 from .card import detector_card
 from .grid import cells
 from .losses import LossConfig, detector_losses
@@ -118,13 +118,16 @@ class DetectorRecipe:
         return figures(found, OPERATING_POINT)
 
     def finish(self) -> None:
-        """Statistics of the mean weights, and the shift that puts the best threshold to the operating point."""
+        """Statistics of the mean weights, then scores that mean what the engine takes them for (`calibrate`)."""
         self._measure_statistics(self.network)
         found = self._look(self.network, self._training, _CALIBRATION, self.config.calibration_pictures)
         threshold, best = curve(found, 0.5).best()
         if best > 0.0:
+            steep = steepness(found, 0.5)
+            predict, bias = self.network.head.predict, self.network.head.bias
             with torch.no_grad():
-                self.network.head.bias[4] += _logit(OPERATING_POINT) - _logit(threshold)
+                predict.weight[4] *= steep
+                bias[4] = steep * (bias[4] - float(logit(threshold))) + float(logit(OPERATING_POINT))
         self._finished = True
 
     def card(self, metrics: Mapping[str, float]) -> str:
@@ -182,8 +185,3 @@ def found_in(raw: np.ndarray, batch: Batch, number: int) -> Found:
     return Found(
         boxes, rows[:, 4], truth.boxes_px[number].numpy()[there], truth.wanted[number].numpy()[there]
     )
-
-
-def _logit(p: float) -> float:
-    p = min(max(p, 1e-4), 1.0 - 1e-4)
-    return math.log(p / (1.0 - p))
