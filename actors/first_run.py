@@ -55,7 +55,7 @@ def _looks_compiled(kernel: str) -> bool:
 
 
 def compile_overlay() -> None:
-    """Compile what draws bodies, into the cache: one person, drawn once and thrown away."""
+    """Compile what draws bodies, into the cache: three people, small to large, drawn once and thrown away."""
     import numpy as np
 
     from ..kernels.camera import CameraModel
@@ -64,13 +64,14 @@ def compile_overlay() -> None:
     from ..stream.overlay.moments import Bodies
 
     R = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-    K = np.array([[100.0, 0.0, 64.0], [0.0, 100.0, 64.0], [0.0, 0.0, 1.0]])
-    camera = CameraModel(K=K, R_cam_world=R, t_cam_world_m=np.array([0.0, 1.0, 5.0]), size_px=(128, 128))
-    standing = np.broadcast_to(np.eye(3), (1, 24, 3, 3)).copy()
-    standing[0, 0] = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]  # SMPL's y is the world's z
+    K = np.array([[400.0, 0.0, 128.0], [0.0, 400.0, 128.0], [0.0, 0.0, 1.0]])
+    camera = CameraModel(K=K, R_cam_world=R, t_cam_world_m=np.array([0.0, 1.0, 5.0]), size_px=(256, 256))
+    standing = np.broadcast_to(np.eye(3), (3, 24, 3, 3)).copy()
+    standing[:, 0] = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]  # SMPL's y is the world's z
+    feet_m = np.array([[0.0, 7.0, 0.0], [0.0, -1.0, 0.0], [0.0, -2.5, 0.0]])  # each its own level of detail
     bodies = Bodies(
-        np.zeros(1, np.int64), standing, np.zeros((1, 10)), np.array([[0.0, 0.0, 1.0]]), np.zeros((1, 3)),
-        np.zeros(1, bool), np.zeros(1, np.int64),
+        np.arange(3), standing, np.zeros((3, 10)), feet_m + np.array([0.0, 0.0, 1.0]), feet_m, np.zeros(3, bool),
+        np.zeros(3, np.int64),
     )  # fmt: skip
-    layer = CrowdLayer(load_body(), camera, (128, 128), scale=2)
-    layer.draw(np.zeros((128, 128, 3), np.uint8), bodies, np.full((1, 3), 200.0), 0.8)
+    layer = CrowdLayer(load_body(), camera, (256, 256), scale=2)
+    layer.draw(np.zeros((256, 256, 3), np.uint8), bodies, np.full((3, 3), 200.0), 0.8)
