@@ -1,6 +1,6 @@
 """What a score should mean: how likely the box is right, with the best threshold where the engine expects it.
 
-    logit' = a (logit - logit t) + logit t'                  t: threshold of the best F1, t': the operating point
+    logit' = a (logit - logit t) + logit t'                  t: the best threshold, t': the operating point
 
 a is the slope of a logistic regression of right and wrong on the logits (Platt 1999). A network that was taught
 overlaps answers in a narrow band; stretched by a, background falls far below the engine's lowest threshold instead of

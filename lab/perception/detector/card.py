@@ -25,7 +25,8 @@ def detector_card(
         "Person detector",
         "Finds people in pictures of any size, one class. Tensors as YOLOX's, for the `yolox` adapter: `images` float32"
         " [n, 3, H, W], BGR, 0 to 255, sides multiples of 32; `output` [n, cells, 6] of strides 8, 16, 32. A score of "
-        "0.45 is a good threshold: the logits were stretched and shifted so that the best F1 lies there.",
+        "0.45 is a good threshold: the logits were stretched and shifted so that the best F0.5 on pictures like "
+        "those of the training lies there.",
         (
             f"dense convolutions of {', '.join(map(str, c.widths))} channels at strides 4 to 32, a two-way neck and a "
             f"shared head of {c.neck}; batch normalisation folded into them",

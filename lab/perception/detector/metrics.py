@@ -49,9 +49,7 @@ class Curve:
 
     @property
     def f1(self) -> Float[Array, "K"]:
-        total = self.precision + self.recall
-        product = 2 * self.precision * self.recall
-        return np.asarray(np.divide(product, total, out=np.zeros_like(total), where=total > 0))
+        return self.f(1.0)
 
     def at(self, threshold: float) -> tuple[float, float, float]:
         """Precision, recall and F1 of what scores at least `threshold`; precision 1 where nothing does."""
@@ -60,13 +58,20 @@ class Curve:
             return 1.0, 0.0, 0.0
         return float(self.precision[count - 1]), float(self.recall[count - 1]), float(self.f1[count - 1])
 
-    def best(self) -> tuple[float, float]:
-        """The threshold of largest F1, midway to the next lower score, and that F1; (0.5, 0) where nothing is."""
+    def f(self, beta: float) -> Float[Array, "K"]:
+        """F-measure in which recall counts beta times as much as precision (van Rijsbergen 1979)."""
+        total = beta**2 * self.precision + self.recall
+        product = (1 + beta**2) * self.precision * self.recall
+        return np.asarray(np.divide(product, total, out=np.zeros_like(total), where=total > 0))
+
+    def best(self, beta: float = 1.0) -> tuple[float, float]:
+        """The threshold of largest F, midway to the next lower score, and that F; (0.5, 0) where nothing is."""
         if not len(self.scores):
             return 0.5, 0.0
-        k = int(np.argmax(self.f1))
+        f = self.f(beta)
+        k = int(np.argmax(f))
         low = self.scores[k + 1] if k + 1 < len(self.scores) else self.scores[k]
-        return float(0.5 * (self.scores[k] + low)), float(self.f1[k])
+        return float(0.5 * (self.scores[k] + low)), float(f[k])
 
 
 def curve(pictures: Sequence[Found], overlap: float) -> Curve:

@@ -5,7 +5,7 @@ A step draws its pictures and their size from (seed, step) alone. What is measur
 
 The threshold where precision and recall balance depends on how long and on what a network was trained. The engine's
 thresholds were chosen for detectors that work well at 0.45, so the logits are stretched and shifted at the end until
-the best F1 on pictures like those of the training lies there (`calibrate`).
+the best F0.5 on pictures like those of the training lies there (`calibrate`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from .metrics import Found, curve, figures
 from .network import DetectorConfig, PersonDetector
 
 OPERATING_POINT = 0.45
+BETA = 0.5
+"""Precision counts twice as much as recall there: places hold far more that is nobody than the pictures of the training
+do, and a tracker bridges misses but keeps what it was falsely told."""
 NMS_IOU = 0.5
 """As the engine's."""
 _LOWEST_SCORE = 0.05
@@ -121,7 +124,7 @@ class DetectorRecipe:
         """Statistics of the mean weights, then scores that mean what the engine takes them for (`calibrate`)."""
         self._measure_statistics(self.network)
         found = self._look(self.network, self._training, _CALIBRATION, self.config.calibration_pictures)
-        threshold, best = curve(found, 0.5).best()
+        threshold, best = curve(found, 0.5).best(BETA)
         if best > 0.0:
             steep = steepness(found, 0.5)
             predict, bias = self.network.head.predict, self.network.head.bias
