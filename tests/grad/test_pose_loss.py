@@ -44,4 +44,6 @@ def test_trust_is_differentiable_in_both_maps() -> None:
     network = PoseNet(TINY).double()
     rng = np.random.default_rng(2)
     maps = [torch.from_numpy(rng.permuted(np.arange(340.0) / 60).reshape(1, 17, 5, 4)) for _ in range(2)]
-    assert torch.autograd.gradcheck(network.trust_logit, tuple(m.requires_grad_() for m in maps), fast_mode=True)
+    assert torch.autograd.gradcheck(
+        network.trust_logit, tuple(m.requires_grad_() for m in maps), fast_mode=True
+    )

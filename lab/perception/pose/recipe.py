@@ -133,7 +133,7 @@ class PoseRecipe:
         maps = [network(batch.rows(part).images(device)).cpu().numpy() for part in parts]
         points, confidence = refine_peaks(np.ascontiguousarray(np.concatenate(maps)))
         truth, (height, width) = batch.keypoints_px, batch.bgr.shape[1:3]
-        within = np.asarray((truth > -0.5) & (truth < np.array([width, height]) - 0.5)).all(axis=-1)
+        within: np.ndarray = ((truth > -0.5) & (truth < np.array([width, height]) - 0.5)).all(axis=-1)
         return Placed(points * STRIDE, confidence, truth, batch.seen, within, batch.height_px)
 
     def _held(self, first_step: int) -> Batch:
