@@ -25,14 +25,13 @@ from .metrics import Placed, figures
 from .network import STRIDE, PoseNet, PoseNetConfig
 
 FIT = {
-    "minutes": 75,
-    "learning_rate": 2e-3,
-    "warm_up_steps": 100,
-    "weight_decay": 0.02,
+    "minutes": 80,
+    "learning_rate": 4e-3,
+    "warm_up_steps": 40,
     "clip_norm": 5.0,
-    "ema_decay": 0.998,
+    "ema_decay": 0.995,
 }
-"""Settings of the fit that suit it: a one-core budget of some thousand steps."""
+"""Settings of the fit that suit it, by AdamW: some 2,700 steps of a core. No others were compared with these."""
 _STATISTICS, _VALIDATION = 2**41, 2**42
 """Steps that no training reaches: what is drawn there is drawn once and for all."""
 _TOGETHER = 50
@@ -133,7 +132,7 @@ class PoseRecipe:
         maps = [network(batch.rows(part).images(device)).cpu().numpy() for part in parts]
         points, confidence = refine_peaks(np.ascontiguousarray(np.concatenate(maps)))
         truth, (height, width) = batch.keypoints_px, batch.bgr.shape[1:3]
-        within: np.ndarray = ((truth > -0.5) & (truth < np.array([width, height]) - 0.5)).all(axis=-1)
+        within = np.asarray(((truth > -0.5) & (truth < np.array([width, height]) - 0.5)).all(axis=-1))
         return Placed(points * STRIDE, confidence, truth, batch.seen, within, batch.height_px)
 
     def _held(self, first_step: int) -> Batch:
