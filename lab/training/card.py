@@ -17,6 +17,7 @@ from .config import FitConfig
 from .loop import FitResult
 
 FRAMES_A_MINUTE = 1800
+STORED_HALF, STORED_WHOLE = "stored as float16 and computed in float32", "float32"
 CREDITS = {
     "cmu": "CMU Graphics Lab Motion Capture Database: free for all uses, no resale of the data itself. The data used "
     "in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.",
@@ -113,8 +114,10 @@ def recordings_section(training: Sequence[MotionTrack], validation: Sequence[Mot
     )
 
 
-def run_section(command: str, network: nn.Module, config: FitConfig, result: FitResult) -> str:
-    """Command, sizes and settings of the run that made a file."""
+def run_section(
+    command: str, network: nn.Module, config: FitConfig, result: FitResult, stored: str = STORED_HALF
+) -> str:
+    """Command, sizes and settings of the run that made a file; `stored`: in what numbers its weights are kept."""
     millions = sum(p.numel() for p in network.parameters()) / 1e6
     sizes = getattr(network, "config", None)
     of_network = _listed(sizes.model_dump()) if isinstance(sizes, StageConfig) else "not recorded"
@@ -123,7 +126,7 @@ def run_section(command: str, network: nn.Module, config: FitConfig, result: Fit
         f"## How this file was made\n`{command}`\n\n"
         f"{result.steps:,} steps{skipped}, {result.seconds / 60:.0f} minutes, seed {config.seed}. "
         f"Fit: {_listed(config.model_dump(exclude=_NOT_OF_THE_RESULT))}. "
-        f"Network: {millions:.2f} million weights, stored as float16 and computed in float32; {of_network}. "
+        f"Network: {millions:.2f} million weights, {stored}; {of_network}. "
         "The weights are the running mean over the last steps."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...stream.network_file import save_network
-from .card import recordings_section, run_section
+from .card import STORED_HALF, STORED_WHOLE, recordings_section, run_section
 from .config import FitConfig
 from .loop import FitResult
 from .recipe import ExportsItself
@@ -31,10 +31,11 @@ def export(
         ModelError: weights that cannot be stored, or the disk refuses.
     """
     network = prepared.recipe.network
+    own_form = isinstance(prepared.recipe, ExportsItself)
     parts = (
         prepared.recipe.card(result.validation),
         recordings_section(prepared.training, prepared.validation),
-        run_section(command, network, config, result),
+        run_section(command, network, config, result, STORED_WHOLE if own_form else STORED_HALF),
     )
     card = "\n\n".join(part.strip("\n") for part in parts) + "\n"
     if isinstance(prepared.recipe, ExportsItself):

@@ -119,7 +119,7 @@ KINDS = {
         _detector,
         large={"stem": 24, "widths": (48, 96, 160, 224), "neck": 96, "head_convs": 2},
         fit={
-            "minutes": 80,
+            "minutes": 78,
             "learning_rate": 4e-3,
             "optimiser": "muon",
             "warm_up_steps": 40,
@@ -132,7 +132,7 @@ KINDS = {
         _pose,
         large={"crop_wh": (144, 192), "stem": 48, "widths": (64, 128, 160, 192), "down": (2, 2, 2, 2)},
         fit={
-            "minutes": 80,
+            "minutes": 78,
             "learning_rate": 4e-3,
             "optimiser": "muon",
             "warm_up_steps": 40,

@@ -11,10 +11,11 @@ import torch
 
 from crowdstream.kernels.perception.pose import BOX_PADDING, IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from crowdstream.lab.perception.pose.network import PoseNetConfig
-from crowdstream.lab.perception.pose.recipe import FIT, PoseRecipe, PoseRecipeConfig
+from crowdstream.lab.perception.pose.recipe import PoseRecipe, PoseRecipeConfig
 from crowdstream.lab.training.config import FitConfig
 from crowdstream.lab.training.loop import fit
-from crowdstream.lab.training.recipe import ExportsItself, Finishes
+from crowdstream.lab.training.recipe import ChoosesMatrices, ExportsItself, Finishes
+from crowdstream.lab.training.recipes import fit_config
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from painted_figures import PaintedFigures
@@ -86,7 +87,7 @@ def test_the_finished_network_is_what_was_validated() -> None:
 def test_the_loop_knows_what_it_can_do() -> None:
     taught = recipe()
     assert isinstance(taught, Finishes) and isinstance(taught, ExportsItself)
-    FitConfig(**FIT)
+    assert isinstance(taught, ChoosesMatrices) and fit_config("pose", {}).optimiser == "muon"
 
 
 @pytest.mark.parametrize("metrics", [{}, {"distance_seen": 0.0321, "auc": 0.9}])

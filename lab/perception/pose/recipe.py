@@ -24,14 +24,6 @@ from .loss import PoseLossConfig, pose_losses
 from .metrics import Placed, figures
 from .network import STRIDE, PoseNet, PoseNetConfig
 
-FIT = {
-    "minutes": 80,
-    "learning_rate": 4e-3,
-    "warm_up_steps": 40,
-    "clip_norm": 5.0,
-    "ema_decay": 0.995,
-}
-"""Settings of the fit that suit it, by AdamW: some 2,700 steps of a core. No others were compared with these."""
 _STATISTICS, _VALIDATION = 2**41, 2**42
 """Steps that no training reaches: what is drawn there is drawn once and for all."""
 _TOGETHER = 50
