@@ -45,7 +45,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with the training of this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Train a prior, the lifter, the detector or the pose network: checkpoints, log, weights and a model card in a folder."""
+    """Train one of the networks: checkpoints, log, weights and a model card in a folder."""
     from ...lab.training.recipes import KINDS as KNOWN
     from ...lab.training.recipes import SIZES
     from ...lab.training.run_file import RunRequest, read_request, write_request

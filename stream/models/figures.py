@@ -26,8 +26,12 @@ class NetworkFigures:
 
 
 FIGURES: dict[str, NetworkFigures] = {
-    "crowdstream-detector": NetworkFigures("see kernels/weights/detector.md", ""),
-    "crowdstream-pose": NetworkFigures("see kernels/weights/pose.md", ""),
+    "crowdstream-detector": NetworkFigures(
+        "96 % of RTMDet-nano's boxes in a hall, AP 83 on PETS09 where that has 93", "67 ms at 960x544"
+    ),
+    "crowdstream-pose": NetworkFigures(
+        "89 % of PP-TinyPose-256's keypoints within a tenth of the height", "4 ms a person"
+    ),
     "rtmdet-nano-person-dynamic": NetworkFigures("person AP 40.3 (at 320 px)", "50 ms at 960x544"),
     "rtmdet-nano-person-320": NetworkFigures("person AP 40.3", "14 ms, 0.3 GFLOP"),
     "yolox-nano": NetworkFigures("AP 25.8", "16 ms, 1.1 GFLOP"),

@@ -36,7 +36,8 @@ def detector_card(
             "who is seen by less than a quarter, or less than 10 pixels high, is neither taught nor counted",
         ),
         "Rendered pictures of people, clothes, things and places that were not learned from: average precision at IoU "
-        "0.5 and over 0.5 to 0.95; precision, recall and F1 at score 0.45 and IoU 0.5; the best F1 and its threshold. Boxes that score under 0.05 are left out.",
+        "0.5 and over 0.5 to 0.95; precision, recall and F1 at score 0.45 and IoU 0.5; the best F1 and its threshold. "
+        "Boxes that score under 0.05 are left out.",
         metrics,
         {},
         "Learned from rendered people alone: real ones it never saw. People who sit, lie, ride or are wrapped up, "
