@@ -86,7 +86,7 @@ class SpriteBank:
     @property
     def elevation_rad(self) -> Float[Array, "N"]:
         """Of every sprite."""
-        return self._index["elevation_rad"]
+        return np.asarray(self._index["elevation_rad"])
 
     @property
     def kind(self) -> list[str]:
