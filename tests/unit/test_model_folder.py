@@ -42,7 +42,7 @@ def test_a_file_of_the_user_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wanted", ["", "no-such-network", "rtmpose-s"])
 def test_none_says_how_to_get_one(tmp_path: Path, wanted: str) -> None:
     with pytest.raises(ModelError) as caught:
-        choose(tmp_path, Role.POSE, wanted)
+        choose(tmp_path, Role.POSE, wanted, shipped=tmp_path / "stripped")
     assert "\n" not in str(caught.value) and (
         "models pull" in str(caught.value) or "one of" in str(caught.value)
     )
