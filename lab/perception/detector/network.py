@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ....kernels.perception.letterbox import PAD_VALUE
 from ....kernels.perception.yolox import STRIDES
 from ....kernels.settings import StageConfig
+from ..layers import BATCH_NORM_MOMENTUM, Conv, Residual
 
 _SPREAD = 57.0
 """Pixels are shown as (value - PAD_VALUE) / this; so the zeros that convolutions pad with are a letterbox's grey."""
@@ -28,7 +29,6 @@ _RARE = 0.01
 """What every cell believes before it has seen anything."""
 _USUAL_CELLS = (2.0, 5.0)
 """Width and height that every cell expects before it has seen anybody, in strides."""
-_BATCH_NORM_MOMENTUM = 0.03
 
 
 class DetectorConfig(StageConfig):
@@ -46,34 +46,6 @@ class DetectorConfig(StageConfig):
     """3x3 convolutions of the head."""
 
 
-class Conv(nn.Sequential):
-    """Convolution, batch normalisation, ReLU."""
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, rectified: bool = True
-    ) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs, momentum=_BATCH_NORM_MOMENTUM),
-        ]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if rectified else []))
-
-
-class Residual(nn.Module):
-    """x + f(x), f of two convolutions that begins as nothing."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = Conv(channels, channels)
-        self.second = Conv(channels, channels, rectified=False)
-        norm = self.second[1]
-        assert isinstance(norm, nn.BatchNorm2d)
-        nn.init.zeros_(norm.weight)
-
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return torch.relu_(x + self.second(self.first(x)))
-
-
 class Head(nn.Module):
     """The same kernels at every stride; each stride has statistics of its own."""
 
@@ -81,7 +53,7 @@ class Head(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(convs))
         self.norms = nn.ModuleList(
-            nn.ModuleList(nn.BatchNorm2d(channels, momentum=_BATCH_NORM_MOMENTUM) for _ in range(convs))
+            nn.ModuleList(nn.BatchNorm2d(channels, momentum=BATCH_NORM_MOMENTUM) for _ in range(convs))
             for _ in range(levels)
         )
         self.predict = nn.Conv2d(channels, 5, 1)

@@ -23,6 +23,7 @@ from ....kernels.perception.nms import nms
 from ....kernels.perception.yolox import decode_grid
 from ....kernels.settings import StageConfig
 from ...training.recipe import step_random
+from ..layers import measured_statistics
 from ..onnx_export import export_onnx
 from .batches import Batch, Pictures, draw
 from .calibrate import logit, steepness
@@ -148,20 +149,9 @@ class DetectorRecipe:
         return path
 
     def _measure_statistics(self, network: nn.Module) -> None:
-        """Means and variances of the batch normalisation, for the weights as they are: the running ones belong to
-        weights of the past, not to their mean."""
-        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-        momentum = [m.momentum for m in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # plain mean over what follows
-        network.train()
-        with torch.no_grad():
+        with measured_statistics(network):
             for batch in self._batches(self._training, _STATISTICS, self.config.statistics_pictures):
                 network(batch.images(torch.device("cpu")))
-        network.eval()
-        for norm, value in zip(norms, momentum, strict=True):
-            norm.momentum = value
 
     def _look(self, network: nn.Module, scenes: Pictures, first_step: int, count: int) -> list[Found]:
         """What the network finds in `count` pictures that are always the same."""

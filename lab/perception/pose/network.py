@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from ....kernels.perception.pose import NUM_KEYPOINTS
 from ....kernels.settings import StageConfig
+from ..layers import Conv, Residual
 
 STRIDE = 4
 """Crop pixels a cell of the heatmaps."""
 COARSEST = 32
 """Sides of a crop are multiples of this."""
-_BATCH_NORM_MOMENTUM = 0.03
 _MIN_SURE = 1e-6
 """Keeps the logarithm finite; the flattest distribution over any crop's cells is above it."""
 
@@ -50,34 +50,6 @@ class PoseNetConfig(StageConfig):
     """Residual pairs at each of those strides on the way down."""
     up: tuple[int, int, int] = (1, 1, 0)
     """Residual pairs at strides 4, 8, 16 on the way up."""
-
-
-class Conv(nn.Sequential):
-    """Convolution, batch normalisation, ReLU."""
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, rectified: bool = True
-    ) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs, momentum=_BATCH_NORM_MOMENTUM),
-        ]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if rectified else []))
-
-
-class Residual(nn.Module):
-    """ReLU(x + f(x)), f of two convolutions that begins as nothing."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = Conv(channels, channels)
-        self.second = Conv(channels, channels, rectified=False)
-        norm = self.second[1]
-        assert isinstance(norm, nn.BatchNorm2d)
-        nn.init.zeros_(norm.weight)
-
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return torch.relu_(x + self.second(self.first(x)))
 
 
 class PoseNet(nn.Module):

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ....kernels.perception.heatmap_pose import refine_peaks
 from ....kernels.settings import StageConfig
 from ...training.recipe import step_random
+from ..layers import measured_statistics
 from ..onnx_export import export_onnx
 from .batches import Batch, Crops, draw
 from .card import pose_card
@@ -135,18 +136,7 @@ class PoseRecipe:
         return self._kept[first_step]
 
     def _measure_statistics(self, network: PoseNet) -> None:
-        """Means and variances of the batch normalisation, for the weights as they are: the running ones belong to
-        weights of the past, not to their mean."""
-        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-        momentum = [m.momentum for m in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # plain mean over what follows
-        network.train()
         batch = self.batch(self._training, _STATISTICS, self.config.statistics_crops)
-        with torch.no_grad():
+        with measured_statistics(network):
             for start in range(0, len(batch) - 1, _TOGETHER):
                 network.raw(batch.rows(slice(start, start + _TOGETHER)).images(network.sure.device))
-        network.eval()
-        for norm, value in zip(norms, momentum, strict=True):
-            norm.momentum = value
