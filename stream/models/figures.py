@@ -32,10 +32,10 @@ FIGURES: dict[str, NetworkFigures] = {
     "crowdstream-pose": NetworkFigures(
         "89 % of PP-TinyPose-256's keypoints within a tenth of the height", "4 ms a person"
     ),
-    "rtmdet-nano-person-dynamic": NetworkFigures("person AP 40.3 (at 320 px)", "50 ms at 960x544"),
+    "rtmdet-nano-person-dynamic": NetworkFigures("person AP 40.3 (at 320 px)", "68 ms at 960x544"),
     "rtmdet-nano-person-320": NetworkFigures("person AP 40.3", "14 ms, 0.3 GFLOP"),
-    "yolox-nano": NetworkFigures("AP 25.8", "16 ms, 1.1 GFLOP"),
-    "yolox-nano-dynamic": NetworkFigures("AP 25.8 (at 416 px)", "50 ms at 960x544"),
+    "yolox-nano": NetworkFigures("AP 25.8", "1.1 GFLOP"),
+    "yolox-nano-dynamic": NetworkFigures("AP 25.8 (at 416 px)", "64 ms at 960x544"),
     "yolox-tiny": NetworkFigures("AP 32.8", "6.5 GFLOP"),
     "yolox-s": NetworkFigures("AP 40.5", "26.8 GFLOP"),
     "rtmpose-t": NetworkFigures("keypoint AP 65.9", "0.36 GFLOP a person"),
@@ -44,8 +44,8 @@ FIGURES: dict[str, NetworkFigures] = {
     "rtmpose-l": NetworkFigures("keypoint AP 76.7", "4.16 GFLOP a person"),
     "rtmpose-l-384": NetworkFigures("keypoint AP 78.3", "9.33 GFLOP a person"),
     "rtmpose-x-384": NetworkFigures("keypoint AP 78.8", "17.2 GFLOP a person"),
-    "pp-tinypose-128x96": NetworkFigures("keypoint AP 58.4", "5 ms a person"),
-    "pp-tinypose-256x192": NetworkFigures("keypoint AP 68.3", "16 ms a person"),
+    "pp-tinypose-128x96": NetworkFigures("keypoint AP 58.4", "5.5 ms a person"),
+    "pp-tinypose-256x192": NetworkFigures("keypoint AP 68.3", "24 ms a person"),
 }
 
 _TRY_NEXT = {
