@@ -11,7 +11,9 @@ from ..stream.calibrate import CalibrateConfig
 from ..stream.inference.ladder import InferenceConfig
 from ..stream.observe import PerceptionConfig
 from ..stream.reconstruct import ReconstructConfig
+from ..stream.refine.config import RefineConfig
 from ..stream.sources import SourceConfig
+from ..stream.stitch.config import StitchConfig
 from ..stream.track import TrackConfig
 from ..stream.windows import WindowConfig
 from ..stream.wire.publish import PublishConfig
@@ -61,7 +63,9 @@ class EngineConfig(StageConfig):
     inference: InferenceConfig = InferenceConfig()
     calibrate: CalibrateConfig = CalibrateConfig()
     track: TrackConfig = TrackConfig()
+    stitch: StitchConfig = StitchConfig()
     window: WindowConfig = WindowConfig()
     solve: ReconstructConfig = ReconstructConfig()
+    refine: RefineConfig = RefineConfig()
     publish: PublishConfig = PublishConfig()
     runtime: RuntimeConfig = RuntimeConfig()

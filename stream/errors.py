@@ -23,5 +23,9 @@ class PublishError(CrowdstreamError):
     """An address that cannot be served or reached, or may not be."""
 
 
+class RefineError(CrowdstreamError):
+    """Settings or windows that the refiner cannot work with."""
+
+
 class ExportError(CrowdstreamError):
     """A log that holds nothing of what an export needs, or a target that cannot be written."""

@@ -21,6 +21,7 @@ from ..kernels.calibration import Refusal
 from ..kernels.solve.problem import WindowProblem
 from .calibrate import CalibrateConfig, CalibrationStage
 from .calibration_file import Calibration
+from .identity import IdentityEvent
 from .records import Observation, TrackedFrame
 from .track import TrackConfig, TrackingStage
 from .windows import WindowAssembler, WindowConfig
@@ -48,6 +49,8 @@ class SiteOutput:
     notes: tuple[SiteNote, ...] = ()
     late: tuple[TrackedFrame, ...] = ()
     """Rows of earlier frames that became known only now: births before their confirmation, bridged gaps."""
+    identity: tuple[IdentityEvent, ...] = ()
+    """Tracks that were joined, or taken apart again, in this step; in order."""
     calibration: Calibration | None = None
     """Set on the step on which a new calibration begins to hold."""
 
@@ -123,7 +126,7 @@ class SiteStage:
         self.stats.count(tracked)
         self._windows.push(tracked)
         late = tuple(self._tracker.drain_backfill())
-        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, late, fresh)
+        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, late, calibration=fresh)
 
     def finish(self) -> SiteOutput:
         """The end of the stream: the last, partial windows; a last try to calibrate."""
@@ -134,7 +137,7 @@ class SiteStage:
         problems = tuple(self._windows.flush())
         counted = self._windows.stats.as_dict()
         self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
-        return SiteOutput((), problems, notes, tuple(self._tracker.drain_backfill()), fresh)
+        return SiteOutput((), problems, notes, tuple(self._tracker.drain_backfill()), calibration=fresh)
 
     def _calibrate(self, observation: Observation) -> tuple[tuple[SiteNote, ...], Calibration | None]:
         if self.calibration is not None:

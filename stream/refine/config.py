@@ -1,0 +1,36 @@
+"""Settings of the refiner."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...kernels.settings import StageConfig
+
+
+class RefineConfig(StageConfig):
+    """Refinement of completed segments, in the background."""
+
+    enabled: bool = True
+    """Refine at all."""
+    preset: Literal["live", "paper"] = "live"
+    """`live`: the aligned guide as a Gaussian observation. `paper`: equations 15-18 over the latents, as printed."""
+    fill: bool = True
+    """Give a body to people while they are hidden, between two sightings."""
+    group: bool = True
+    """Let people who move alike help (equations 15-17)."""
+    amc: bool = True
+    """Use the aligned guide; without it groups are only reported."""
+    max_gap_s: float = Field(default=10.0, gt=0, le=120)
+    """Longest gap that is filled."""
+    bank_segments: int = Field(default=400, ge=8, le=20_000)
+    """Segments kept as guides; the oldest go first."""
+    max_poor: int = Field(default=64, ge=1, le=4096)
+    """Person-segments refined a step; the poorest are left to their windows' answer, counted."""
+    waiting: int = Field(default=8, ge=1, le=256)
+    """Windows waiting for the refiner; beyond, a recording waits and a live view leaves windows unrefined, counted."""
+    niceness: int = Field(default=10, ge=0, le=19)
+    """How far the refiner's process stands back for the others."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads it may use."""
