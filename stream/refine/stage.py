@@ -5,8 +5,11 @@ Deterministic: what comes out depends on what went in, in its order, never on ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...kernels.body.data import BodyData
 from ..errors import RefineError
+from ..identity import IdentityEvent
 from ..reconstruct import ReconstructConfig
 from ..windows import WindowConfig
 from .config import RefineConfig
@@ -39,9 +42,21 @@ class RefineStage:
         """Takes the next solved window; returns what can be said better now."""
         return []
 
-    def finish(self) -> list[Revision]:
-        """The end of the input: everything that still waited."""
+    def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revision]:
+        """The end of the input: everything that still waited.
+
+        Args:
+            identity: events that no window came after.
+        """
         return []
+
+    def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:
+        """Takes over from a stage that is gone, before the first `step`; some of its inputs will be given again.
+
+        Args:
+            identity: who the tracks are: the events up to the first input that is given again, in order.
+            min_rev: the highest revision that was published; those from now on are above it.
+        """
 
     def report(self) -> RefineReport:
         """What was done, skipped and left out so far."""
