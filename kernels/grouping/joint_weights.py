@@ -15,13 +15,23 @@ from jaxtyping import Float
 
 from ..skeleton import COCO_KEYPOINTS, SMPL_JOINTS
 
-_BOTH_SIDES = {"hip": 1.0, "knee": 1.0, "ankle": 0.5, "foot": 0.1, "collar": 0.25, "shoulder": 0.7, "elbow": 0.7}
+_BOTH_SIDES = {
+    "hip": 1.0,
+    "knee": 1.0,
+    "ankle": 0.5,
+    "foot": 0.1,
+    "collar": 0.25,
+    "shoulder": 0.7,
+    "elbow": 0.7,
+}
 _TRUNK = {"spine1": 0.5, "spine2": 0.5, "spine3": 0.5}
 """Three joints that bend together."""
 _SEEN_ON_BOTH_SIDES = {"hip": 0.10, "knee": 0.15, "ankle": 0.12, "shoulder": 0.07, "elbow": 0.06}
 
 
-def _table(names: tuple[str, ...], sides: dict[str, float], middle: dict[str, float]) -> Float[np.ndarray, "J"]:
+def _table(
+    names: tuple[str, ...], sides: dict[str, float], middle: dict[str, float]
+) -> Float[np.ndarray, "J"]:
     paired = {f"{side}_{name}": weight for name, weight in sides.items() for side in ("left", "right")}
     weights = np.array([(paired | middle).get(name, 0.0) for name in names])
     weights.setflags(write=False)
@@ -33,7 +43,7 @@ ROTATION_WEIGHTS = _table(SMPL_JOINTS, _BOTH_SIDES, _TRUNK)
 
 Of a body of 22 joints take the first 22."""
 KEYPOINT_WEIGHTS = _table(COCO_KEYPOINTS, _SEEN_ON_BOTH_SIDES, {})
-"""w_j of eq. 15 for each COCO keypoint; they sum to 1, so the threshold a is a share of the body. 0 for face and wrists."""
+"""w_j of eq. 15 for each COCO keypoint; they sum to 1, so the threshold a is a share of the body."""
 
 COMPARED_JOINTS = tuple(int(joint) for joint in np.flatnonzero(ROTATION_WEIGHTS))
 """SMPL joints with a say in eq. 17."""
