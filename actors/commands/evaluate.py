@@ -74,7 +74,7 @@ def evaluate(
     ] = False,
     without: Annotated[
         list[str] | None,
-        typer.Option(help="Leave out: motion-prior, lifter, group, amc, stitching; may be repeated."),
+        typer.Option(help="Leave out: motion-prior, lifter, group, amc, stitching, refine; may be repeated."),
     ] = None,
     without_energy: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Leave out an energy term; may be repeated.")
@@ -118,8 +118,6 @@ def evaluate(
     else:
         results = _mot(target, result, log, calibration)
     results["about"] = _about(target, results)
-    for name in results.get("absent", ()):
-        note.print(f"{name}: not in this build; the results are without it anyway")
     if html is not None:
         from ...lab.evaluate.html import write_report
 
@@ -271,7 +269,6 @@ def _about(target: Path, results: dict[str, Any]) -> dict[str, Any]:
     )
     facts = {key: value for key, value in {**run, **counts}.items() if isinstance(value, str | int | float)}
     notes = [DATA_DIFFER] if "author" in results else []
-    notes += [f"{name}: not in this build; the results are without it" for name in results.get("absent", ())]
     return {
         "title": title,
         "date": datetime.date.today().isoformat(),

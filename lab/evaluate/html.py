@@ -66,10 +66,10 @@ OUR_ROW = "crowdstream, this run"
 _KNOWN = frozenset(
     {
         "about", "author", "corrected", "corrected_aligned", "occluded", "rows", "identity", "streaming", "speed",
-        "plots", "run", "absent",
+        "plots", "run",
     }
 )  # fmt: skip
-"""Parts with a place of their own; `run` and `absent` are told in `about`."""
+"""Parts with a place of their own; `run` is told in `about`."""
 _OCCLUDED_COLUMNS = ("mpjpe_mm", "pa_mpjpe_mm")
 
 

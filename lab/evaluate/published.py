@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from jaxtyping import Int
 
 from ...kernels.solve.problem import MODEL_RATE_HZ, WindowSolution
 from ...stream.calibration_file import Calibration
+from ...stream.identity import IdentityEvent, IdentityMap
 from ...stream.records import TrackedFrame
+from ...stream.refine.records import RefineReport, Revision
 from ...stream.track_backfill import merge_backfill
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,13 @@ class LiveVersion:
 
 @dataclass(frozen=True)
 class WindowVersion:
-    """One revision of one window."""
+    """One revision of one window: of tracks as solved (`rev` 0), of persons as refined (`rev` 1 and up)."""
 
     solution: WindowSolution
     ready_ns: int
     """On the clock of capture times."""
+    revision: Revision | None = None
+    """What the refiner said of it; None where it is not refined, or nobody knows."""
 
     @property
     def newest_ns(self) -> int:
@@ -45,6 +52,7 @@ class Published:
     live: tuple[LiveVersion, ...]
     late: tuple[LiveVersion, ...]
     windows: tuple[WindowVersion, ...]
+    """Of both tiers, `window` and `refined`."""
     calibration: Calibration | None
     """The world the numbers are in; None: no ground ever stood, positions are NaN."""
     given_calibration: bool
@@ -55,9 +63,18 @@ class Published:
     drops: Mapping[str, int] = field(default_factory=dict)
     failed: int = 0
     """People of windows whose solve gave no finite answer; they are not published."""
+    identity: tuple[IdentityEvent, ...] = ()
+    """Tracks joined and taken apart again, in order of publication."""
+    refiner: RefineReport = field(default_factory=RefineReport)
+    """What the refiner counted; empty for a recorded log."""
+
+    def who(self) -> IdentityMap:
+        """Who every track is in the end."""
+        return IdentityMap(self.identity)
 
     def final_frames(self) -> list[TrackedFrame]:
-        """The live tier with the late rows in their places: what an export of the recording holds."""
+        """The live tier with the late rows in their places, persons for tracks: what an export holds."""
+        who = self.who()
         late: dict[int, list[TrackedFrame]] = {}
         for version in self.late:
             late.setdefault(version.tracked.index, []).append(version.tracked)
@@ -66,9 +83,37 @@ class Published:
             frame = version.tracked
             for rows in late.get(frame.index, ()):
                 frame = merge_backfill(frame, rows)
-            out.append(frame)
+            out.append(who.frame(frame))
         return out
 
     def solutions(self) -> list[WindowSolution]:
-        """Windows in order of the timeline, as `merge_windows` wants them."""
-        return sorted((v.solution for v in self.windows), key=lambda s: (s.slot0, s.window, s.rev))
+        """What stands in the end, persons for tracks, in order of the timeline, as `merge_windows` wants it."""
+        who = self.who()
+        return standing(who.window(version.solution) for version in self.windows)
+
+
+def standing(solutions: Iterable[WindowSolution]) -> list[WindowSolution]:
+    """Of every person of a window only the row with the highest revision; ordered by slot, window and revision."""
+    found = sorted(solutions, key=lambda s: (s.slot0, s.window, s.rev))
+    highest: dict[tuple[int, int], int] = {}
+    for s in found:
+        for person in s.person_ids.tolist():
+            highest[s.window, person] = max(s.rev, highest.get((s.window, person), 0))
+    out = []
+    for s in found:
+        keep = np.array([highest[s.window, person] == s.rev for person in s.person_ids.tolist()], bool)
+        if keep.all():
+            out.append(s)
+        elif keep.any():
+            out.append(take_people(s, np.flatnonzero(keep)))
+    return out
+
+
+ROWS = ("person_ids", "pose_rotvec", "betas", "transl_m", "joints_m", "ground_m", "confidence", "provenance",
+        "reprojection_px", "status")  # fmt: skip
+"""Per-person arrays of a `WindowSolution`."""
+
+
+def take_people(solution: WindowSolution, rows: Int[Array, "M"]) -> WindowSolution:
+    """A window with some of its people."""
+    return replace(solution, **{name: getattr(solution, name)[rows] for name in ROWS})

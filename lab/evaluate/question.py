@@ -24,7 +24,7 @@ from .published import Published
 from .score import score_crowd
 from .server_clock import Costs
 from .stages import Clip, run_stages
-from .switches import absent_components, without_components, without_energies
+from .switches import without_components, without_energies
 
 ObservationKind = Literal["simulated", "rendered", "perfect", "truth"]
 OBSERVATIONS: tuple[ObservationKind, ...] = ("simulated", "rendered", "perfect", "truth")
@@ -140,7 +140,6 @@ def report(
         "scene": motion.scene.name, "seed": motion.seed, "camera": view.name, "size_px": [w, h],
         "people_in_scene": len(motion.person_ids), **question.facts(),
     }  # fmt: skip
-    results["absent"] = list(absent_components(question.without))
     return results
 
 

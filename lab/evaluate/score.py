@@ -117,7 +117,7 @@ def calibration_errors(published: Published, view: View) -> dict[str, Any]:
 def score_crowd(
     published: Published, motion: CrowdMotion, view: View, body: BodyData, seconds: float | None = None
 ) -> dict[str, Any]:
-    """The figures of a crowd: every key of the report but `about`, `run` and `absent`.
+    """The figures of a crowd: every key of the report but `about` and `run`.
 
     Raises:
         EvaluateError: truth and result have nothing in common to compare.

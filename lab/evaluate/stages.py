@@ -1,7 +1,8 @@
-"""The engine's own stages over a clip's observations, without processes: SiteStage -> Reconstructor.
+"""The engine's own stages over a clip's observations, without processes: SiteStage -> Reconstructor -> RefineStage.
 
 The very classes that the engine runs, fed in the same order; what they give is kept with the time from which on a
-subscriber could have had it (`server_clock`).
+subscriber could have had it (`server_clock`). Nothing waits for the refiner: it is a server of its own that takes each
+window once it is solved.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,15 +18,14 @@ from ...kernels.body.data import BodyData
 from ...kernels.solve.problem import MODEL_RATE_HZ, SolveStatus, WindowProblem, WindowSolution
 from ...stream.body_files import load_body
 from ...stream.calibration_file import Calibration
+from ...stream.identity import IdentityEvent
 from ...stream.reconstruct import make_reconstructor
 from ...stream.records import Observation
+from ...stream.refine.records import RefineInput, RefineReport, Revision
+from ...stream.refine.stage import RefineStage, make_refiner
 from ...stream.site import SiteOutput, SiteStage
-from .published import LiveVersion, Published, WindowVersion
+from .published import LiveVersion, Published, WindowVersion, take_people
 from .server_clock import Costs, Server, StageMeter
-
-ROWS = ("person_ids", "pose_rotvec", "betas", "transl_m", "joints_m", "ground_m", "confidence", "provenance",
-        "reprojection_px", "status")  # fmt: skip
-"""Per-person arrays of a `WindowSolution`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def run_stages(
 
 
 class _Runner:
-    """One run; tracking and solver each have a queue of their own."""
+    """One run; tracking, solver and refiner each have a queue of their own."""
 
     def __init__(self, clip: Clip, config: EngineConfig, costs: Costs, body: BodyData) -> None:
         self._clip = clip
@@ -76,15 +75,20 @@ class _Runner:
         )
         self._config, self._body = config.solve, body
         self._solver = make_reconstructor(config.solve, body)
+        self._refiner = _refiner_of(config, body)
         live = config.solve.preset == "live"
         self._meters = {
             "tracking": StageMeter(1, costs),
             "solve": StageMeter(config.solve.live.threads if live else 1, costs),
         }
-        self._tracking, self._solving = Server(), Server()
+        if self._refiner is not None:
+            self._meters["refine"] = StageMeter(config.refine.threads, costs)
+        self._tracking, self._solving, self._refining = Server(), Server(), Server()
         self._live: list[LiveVersion] = []
         self._late: list[LiveVersion] = []
         self._windows: list[WindowVersion] = []
+        self._identity: list[IdentityEvent] = []
+        self._untold: list[IdentityEvent] = []  # to the refiner
         self._failed = 0
         self._warm = not live
         self._last_ns = 0
@@ -103,20 +107,26 @@ class _Runner:
         with meter.measure():
             output = self._site.finish()
         self._take(output, self._tracking.done_ns(self._last_ns, meter.last_s))
+        self._finish_refining()
         return Published(
             live=tuple(self._live), late=tuple(self._late), windows=tuple(self._windows),
             calibration=self._site.calibration, given_calibration=self._clip.calibration is not None,
             seconds={name: meter.seconds for name, meter in self._meters.items()},
-            drops=dict(self._site.stats.drops), failed=self._failed,
+            drops=dict(self._site.stats.drops), failed=self._failed, identity=tuple(self._identity),
+            refiner=RefineReport() if self._refiner is None else self._refiner.report(),
         )  # fmt: skip
 
     def close(self) -> None:
-        """Let the solver's threads go."""
+        """Let the threads of solver and refiner go."""
         self._solver.close()
+        if self._refiner is not None:
+            self._refiner.close()
 
     def _take(self, output: SiteOutput, ready_ns: int) -> None:
         self._live += [LiveVersion(tracked, ready_ns) for tracked in output.tracked]
         self._late += [LiveVersion(rows, ready_ns) for rows in output.late]
+        self._identity += output.identity
+        self._untold += output.identity
         for problem in output.problems:
             self._warm_up(problem)
             meter = self._meters["solve"]
@@ -124,6 +134,28 @@ class _Runner:
                 solution = self._solver.solve(problem)
             done_ns = self._solving.done_ns(ready_ns, meter.last_s)
             self._windows.append(WindowVersion(self._solved(solution), done_ns))
+            self._refine(problem, solution, done_ns)
+
+    def _refine(self, problem: WindowProblem, solution: WindowSolution, come_ns: int) -> None:
+        if self._refiner is None:
+            return
+        given = RefineInput(problem, solution, tuple(self._untold))
+        self._untold = []
+        with self._meters["refine"].measure():
+            revisions = self._refiner.step(given)
+        self._revise(revisions, come_ns)
+
+    def _finish_refining(self) -> None:
+        if self._refiner is None:
+            return
+        come_ns = max((v.ready_ns for v in self._windows), default=self._last_ns)
+        with self._meters["refine"].measure():
+            revisions = self._refiner.finish(tuple(self._untold))
+        self._revise(revisions, come_ns)
+
+    def _revise(self, revisions: list[Revision], come_ns: int) -> None:
+        done_ns = self._refining.done_ns(come_ns, self._meters["refine"].last_s)
+        self._windows += [WindowVersion(revision.solution, done_ns, revision) for revision in revisions]
 
     def _warm_up(self, problem: WindowProblem) -> None:
         """Load what is compiled, cold and warm path, before anything is measured."""
@@ -142,10 +174,8 @@ class _Runner:
         return solution if good.all() else take_people(solution, np.flatnonzero(good))
 
 
-def take_people(solution: WindowSolution, rows: Any) -> WindowSolution:
-    """A window with some of its people."""
-    kept = {name: getattr(solution, name)[rows] for name in ROWS}
-    return WindowSolution(**{**vars(solution), **kept})
+def _refiner_of(config: EngineConfig, body: BodyData) -> RefineStage | None:
+    return make_refiner(config.refine, config.solve, body, config.window) if config.refine.enabled else None
 
 
 def person_frames_of(published: Published) -> int:

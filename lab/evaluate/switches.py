@@ -14,21 +14,24 @@ from ...configs.schema import EngineConfig
 from ...kernels.settings import StageConfig
 from .errors import SwitchError
 
-COMPONENTS = ("motion-prior", "lifter", "group", "amc", "stitching")
+COMPONENTS = ("motion-prior", "lifter", "group", "amc", "stitching", "refine")
 """Parts of the method that can be named in `--without`."""
-ABSENT = frozenset({"group", "amc", "stitching"})
-"""Those that this build does not have: results are without them, named or not."""
 
 Record = TypeVar("Record", bound=StageConfig)
 Settings = Mapping[str, float | int | bool | None]
-"""Fields below `solve`, dots between levels, and the value that takes something out."""
+"""Fields, dots between levels, and the value that takes something out."""
 
 COMPONENT_SETTINGS: Mapping[str, Settings] = {
-    "motion-prior": {"motion_prior": False, "paper.motion_iterations": 0},
-    "lifter": {"lifter": False},
+    "motion-prior": {"solve.motion_prior": False, "solve.paper.motion_iterations": 0},
+    "lifter": {"solve.lifter": False},
+    "group": {"refine.group": False, "refine.amc": False},
+    "amc": {"refine.amc": False},
+    "stitching": {"stitch.enabled": False},
+    "refine": {"refine.enabled": False},
 }
-"""Name of the component -> what switches it off, in both presets: hidden motion is then bridged by smoothness alone,
-and first bodies are posed templates."""
+"""Name of the component -> what switches it off, in both presets. Without motion prior hidden motion is bridged by
+smoothness alone; without lifter first bodies are posed templates. Without `group` or `amc` the refiner still fills gaps
+by the prior: only the help of those who move alike is missing; without `refine` nothing is published again."""
 
 _WIDE = 1e4
 """A standard deviation (metres, radians, box sizes) that no residual comes near; its inverse square is 1e-8."""
@@ -46,7 +49,8 @@ LIVE_TERMS: Mapping[str, Settings] = {
     "track": {"live.track_sigma_m": _WIDE, "live.track_hidden_sigma_m": _WIDE},
     "upright": {"live.upright_sigma_rad": _WIDE},
 }
-"""Name of the term -> what takes it out. Without `vae` or `lifter` their networks still say where to start."""
+"""Name of the term -> what takes it out, below `solve`. Without `vae` or `lifter` their networks still say where to
+start."""
 
 PAPER_TERMS: Mapping[str, Settings] = {
     "reprojection": {"paper.weights.reprojection": 0.0},
@@ -60,7 +64,7 @@ PAPER_TERMS: Mapping[str, Settings] = {
     "environment": {"paper.weights.contact_height": 0.0, "paper.weights.contact_velocity": 0.0},
     "connect": {"paper.weights.connect": 0.0},
 }
-"""Name of the term -> what takes it out (eqs 3-6, 8-10, 12-14)."""
+"""Name of the term -> what takes it out, below `solve` (eqs 3-6, 8-10, 12-14)."""
 
 
 def energy_names(preset: str) -> tuple[str, ...]:
@@ -79,28 +83,19 @@ def without_energies(config: EngineConfig, names: Iterable[str]) -> EngineConfig
     for name in names:
         if name not in known:
             raise SwitchError(f"no energy {name!r} in preset {preset}; it has {', '.join(known)}")
-        config = _with(config, known[name])
+        config = _with(config, {f"solve.{path}": value for path, value in known[name].items()})
     return config
 
 
 def without_components(config: EngineConfig, names: Iterable[str]) -> EngineConfig:
-    """The configuration with these parts of the method switched off; those that are absent are off anyway.
+    """The configuration with these parts of the method switched off.
 
     Raises:
         SwitchError: a name that is no component.
     """
     for name in _components(names):
-        config = _with(config, COMPONENT_SETTINGS.get(name, {}))
+        config = _with(config, COMPONENT_SETTINGS[name])
     return config
-
-
-def absent_components(names: Iterable[str]) -> tuple[str, ...]:
-    """The named components that this build does not have anyway, each once, in the order of the method.
-
-    Raises:
-        SwitchError: a name that is no component.
-    """
-    return tuple(name for name in _components(names) if name in ABSENT)
 
 
 def _components(names: Iterable[str]) -> tuple[str, ...]:
@@ -112,10 +107,9 @@ def _components(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _with(config: EngineConfig, settings: Settings) -> EngineConfig:
-    solve = config.solve
     for path, value in settings.items():
-        solve = _set(solve, path.split("."), value)
-    return config.model_copy(update={"solve": solve})
+        config = _set(config, path.split("."), value)
+    return config
 
 
 def _set(record: Record, path: list[str], value: float | int | bool | None) -> Record:

@@ -164,6 +164,4 @@ def _counted(results: Mapping[str, Any]) -> dict[str, str]:
         )
     for key, value in (results.get("calibration") or {}).items():
         out[f"calibration {key}"] = value if isinstance(value, str) else f"{value:.4f}"
-    if results.get("absent"):
-        out["not in this build"] = ", ".join(results["absent"])
     return out

@@ -44,7 +44,7 @@ def test_json_has_what_was_promised(crowd: Path, capsys: pytest.CaptureFixture[s
     for key in ("pa_ppds", "pcod", "mpjpe_mm", "pa_mpjpe_mm", "wa_mpjpe_mm", "w_mpjpe_mm", "accel"):
         assert isinstance(out["author"][key], float), key
     assert {"idf1", "mota", "hota"} <= set(out["identity"])
-    assert out["absent"] == ["amc"] and out["run"]["scene"] == "walkers"
+    assert out["run"]["scene"] == "walkers" and out["run"]["without"] == ["amc"]
 
 
 def test_table_report_and_engine(crowd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,6 @@ from crowdstream.lab.evaluate.switches import (
     COMPONENTS,
     LIVE_TERMS,
     PAPER_TERMS,
-    absent_components,
     energy_names,
     without_components,
     without_energies,
@@ -91,15 +90,25 @@ def test_unknown_names_are_answered_with_the_known() -> None:
         without_energies(load_config("paper"), ["track"])
     with pytest.raises(SwitchError, match=r"environment.*live.*reprojection"):
         without_energies(load_config("live"), ["environment"])
-    for asked in (absent_components, lambda names: without_components(load_config("live"), names)):
-        with pytest.raises(SwitchError, match=r"vae.*motion-prior.*stitching"):
-            asked(["vae"])
+    with pytest.raises(SwitchError, match=r"vae.*motion-prior.*stitching"):
+        without_components(load_config("live"), ["vae"])
 
 
-def test_absent_components_are_named_once_in_the_order_of_the_method() -> None:
-    assert absent_components(["amc", "lifter", "group", "amc"]) == ("group", "amc")
-    assert absent_components([]) == ()
-    assert absent_components(COMPONENTS) == ("group", "amc", "stitching")
+def test_without_the_help_of_others_gaps_are_filled_all_the_same() -> None:
+    asked = load_config("live", ["refine.enabled=true", "stitch.enabled=true"])
+    full = asked.refine
+    assert without_components(asked, ["amc"]).refine == full.model_copy(update={"amc": False})
+    assert without_components(asked, ["group"]).refine == full.model_copy(
+        update={"amc": False, "group": False}
+    )
+    assert full.fill and without_components(asked, ["group"]).refine.fill
+    assert not without_components(asked, ["refine"]).refine.enabled
+    assert not without_components(asked, ["stitching"]).stitch.enabled
+    for name in ("amc", "group", "refine", "stitching"):
+        got = without_components(asked, [name])
+        assert got.model_copy(update={"refine": full, "stitch": asked.stitch}) == asked, name
+    everything = without_components(asked, COMPONENTS)
+    assert not (everything.refine.enabled or everything.stitch.enabled or everything.solve.lifter)
 
 
 @pytest.mark.parametrize("preset", ["live", "paper"])
@@ -112,7 +121,6 @@ def test_components_go_and_nothing_else_does(preset: str) -> None:
         assert config.model_copy(update={"solve": asked.solve}) == asked
     both = without_components(asked, ["lifter", "motion-prior"]).solve
     assert (both.lifter, both.motion_prior, both.paper.motion_iterations) == (False, False, 0)
-    assert without_components(asked, ["amc", "group", "stitching"]) == asked
     assert without_components(asked, ["lifter"]).solve.paper == asked.solve.paper
 
 
