@@ -1,7 +1,8 @@
 """What a consumer holds of one frame: the newest version of every true person, and what it was at each delay.
 
 The consumer's rule, from the protocol: per person and frame keep one version; a row of a higher tier replaces one of a
-lower, of the same tier the later the earlier; a lower never replaces a higher.
+lower, of the same tier the later the earlier; a lower never replaces a higher. What a tier takes back is held no more,
+and stays away until that tier or a higher one gives it again.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class NewestVersions:
         self.rank = np.full(n, -1)
         self.named = np.full(n, NOBODY, np.int64)
         """Under which identity each was held last, also after that one turned out to be somebody else."""
+        self._barred: dict[int, int] = {}
+        """Found person -> rank of the tier that took them back."""
         self.num_versions = np.zeros(n, np.int64)
         self.moved = np.zeros(n, bool)
         self.provenance = np.zeros(n, np.uint8)
@@ -86,6 +89,18 @@ class NewestVersions:
         self.joint_error_mm[to, from_delay:] = pose_error_mm(joints, self.true_joints_m[to])[:, None]
         return accepted, revisions
 
+    def take_back(self, rank: int, person_ids: Int[Array, "G"], from_delay: int) -> int:
+        """Lets go of people from the given delay on; of bodies a tier with bodies, of tracks one without.
+
+        Returns:
+            How many of them were held.
+        """
+        self._barred.update((person, rank) for person in person_ids.tolist())
+        alike = (self.rank > 0) == (rank > 0)
+        rows = np.flatnonzero(self.held & alike & (self.rank <= rank) & np.isin(self.holder, person_ids))
+        self._let_go(rows, from_delay)
+        return len(rows)
+
     def count_first(self, tier: str, rows: Int[Array, "A"]) -> int:
         """How many of the true people this tier gives for the first time."""
         given = self._given_by.setdefault(tier, np.zeros(len(self.holder), bool))
@@ -98,13 +113,29 @@ class NewestVersions:
         same = self.holder[:, None] == new.person_ids[None]
         held, at = same.any(axis=0), same.argmax(axis=0)
         known = new.true_row != NOBODY
-        outranked = held & (self.rank[at] > new.rank)
+        outranked = self._taken_back(new)
+        outranked |= held & (self.rank[at] > new.rank)
         outranked |= known & (self.holder[new.true_row] != NOBODY) & (self.rank[new.true_row] > new.rank)
         left = at[held & ~outranked & (at != new.true_row)]
-        self.holder[left], self.rank[left] = NOBODY, -1
-        self.ground_error_mm[left, from_delay:] = np.nan
-        self.joint_error_mm[left, from_delay:] = np.nan
+        self._let_go(left, from_delay)
         return np.asarray(known & ~outranked)
+
+    def _let_go(self, rows: Int[Array, "A"], from_delay: int) -> None:
+        self.holder[rows], self.rank[rows] = NOBODY, -1
+        self.ground_error_mm[rows, from_delay:] = np.nan
+        self.joint_error_mm[rows, from_delay:] = np.nan
+
+    def _taken_back(self, new: Arrivals) -> Bool[Array, "R"]:
+        """Whose rows a higher tier has taken back; whom the same tier gives again is free."""
+        out = np.zeros(len(new.person_ids), bool)
+        if not self._barred:
+            return out
+        for row, person in enumerate(new.person_ids.tolist()):
+            rank = self._barred.get(person, -1)
+            out[row] = rank > new.rank > 0
+            if 0 <= rank <= new.rank:
+                del self._barred[person]
+        return out
 
     def _compare(
         self,

@@ -10,7 +10,7 @@ true person-frame captured at time c, and a delay d, the newest version is the o
     placed(d)    share whose newest version lies within 0.3 m of the truth: error and coverage in one figure
 
 A mean over the covered alone can fall by leaving the hard ones out; `placed` cannot. A later version that is perfect
-makes none of them worse.
+makes none of them worse; what a later version takes back is covered no longer, from then on.
 
 Memory is bounded: a frame is kept for `horizon_s` after its capture and then only counted; percentiles come from
 `LogHistogram` (0.5 %). Cost per pushed row: a few hundred bytes copied and two distances of 24 joints.
@@ -19,7 +19,7 @@ Memory is bounded: a frame is kept for `horizon_s` after its capture and then on
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -83,6 +83,7 @@ class StreamingScorer:
         self.horizon_ns = round(horizon_s * 1e9)
         self.late_versions = 0
         self.false_versions = 0
+        self.retracted = 0
         self._open: OrderedDict[int, NewestVersions] = OrderedDict()
         self._first_open = 0
         self._t_ns = -(1 << 62)
@@ -104,17 +105,17 @@ class StreamingScorer:
                 f"versions came out of order: {versions.t_available_ns} ns after {self._t_ns} ns; push them in order "
                 "of t_available_ns"
             )
-        if len(versions.slot) and not (
-            0 <= versions.slot.min() and versions.slot.max() < len(self.t_capture_ns)
-        ):
+        told = np.concatenate([versions.slot, versions.gone_slot])
+        if len(told) and not (0 <= told.min() and told.max() < len(self.t_capture_ns)):
             raise CrowdstreamError(
-                f"versions of frames {versions.slot.min()}..{versions.slot.max()}, but the truth has "
+                f"versions of frames {told.min()}..{told.max()}, but the truth has "
                 f"0..{len(self.t_capture_ns) - 1}; cut them to the truth first"
             )
         self._t_ns = versions.t_available_ns
         self._close(int(np.searchsorted(self.t_capture_ns, self._t_ns - self.horizon_ns)))
-        if len(versions.slot):
-            self._sums.message(versions.tier, self._t_ns - int(self.t_capture_ns[versions.slot.max()]))
+        if len(told):
+            self._sums.message(versions.tier, self._t_ns - int(self.t_capture_ns[told.max()]))
+        self._take_back(versions)
         good = np.isfinite(versions.ground_m).all(axis=1) & (versions.slot >= self._first_open)
         self.late_versions += int((versions.slot < self._first_open).sum())
         order = np.flatnonzero(good)[np.argsort(versions.slot[good], kind="stable")]
@@ -125,7 +126,18 @@ class StreamingScorer:
     def finish(self) -> StreamingScores:
         """Closes every frame and gives the scores; nothing can be pushed after it."""
         self._close(len(self.t_capture_ns))
-        return self._sums.scores(self.delays_ns, self._frames, self.late_versions, self.false_versions)
+        return self._sums.scores(self.delays_ns, self._frames, self._counts())
+
+    def _counts(self) -> dict[str, int]:
+        return {
+            "late_versions": self.late_versions, "false_versions": self.false_versions, "retracted": self.retracted,
+        }  # fmt: skip
+
+    def _take_back(self, versions: Versions) -> None:
+        for slot in np.unique(versions.gone_slot[versions.gone_slot >= self._first_open]).tolist():
+            people = versions.gone_person_ids[versions.gone_slot == slot]
+            delay = np.searchsorted(self.delays_ns, versions.t_available_ns - int(self.t_capture_ns[slot]))
+            self.retracted += self._slot(slot).take_back(TIER_RANK[versions.tier], people, int(delay))
 
     def _put(self, slot: int, versions: Versions, rows: Int[Array, "R"]) -> None:
         bodies, known = len(versions.joints_m) > 0, len(versions.provenance) > 0
@@ -221,7 +233,7 @@ class _Sums:
         self.provenance += np.bincount(newest.provenance[held][body], minlength=len(Provenance))
 
     def scores(
-        self, delays_ns: Int[Array, "K"], frames: tuple[int, int], late_versions: int, false_versions: int
+        self, delays_ns: Int[Array, "K"], frames: tuple[int, int], counts: Mapping[str, int]
     ) -> StreamingScores:
         bodies = self.final_bodies
         guessed = self.provenance / bodies if bodies else np.full(len(Provenance), np.nan)
@@ -255,8 +267,7 @@ class _Sums:
             infilled=float(guessed[Provenance.INFILLED]),
             guided=float(guessed[Provenance.GUIDED]),
             dropped_frames=_share(frames[1], frames[0]),
-            late_versions=late_versions,
-            false_versions=false_versions,
+            **counts,
         )
 
 

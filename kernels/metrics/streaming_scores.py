@@ -99,12 +99,14 @@ class StreamingScores:
     """Rows that came after the horizon: counted, not scored."""
     false_versions: int
     """Rows that are nobody in truth."""
+    retracted: int
+    """Person-frames that were held when they were taken back."""
 
     def as_dict(self) -> dict[str, object]:
         """The part `streaming` of the results: figures, then tables."""
         names = (
             "person_frames", "coverage", "coverage_bodies", "ground_mm", "mpjpe_mm", "interpolated", "infilled",
-            "guided", "dropped_frames", "late_versions", "false_versions",
+            "guided", "dropped_frames", "late_versions", "false_versions", "retracted",
         )  # fmt: skip
         return {
             **{name: _plain(getattr(self, name)) for name in names},

@@ -22,7 +22,7 @@ REACH_M = 1.0
 
 @dataclass(frozen=True)
 class Versions:
-    """R person-frames that became available together (a message, or several of one time)."""
+    """R person-frames that became available together (a message, or several of one time), and G taken back."""
 
     tier: str
     """A key of `TIER_RANK`."""
@@ -40,6 +40,9 @@ class Versions:
     """SMPL joints, world, metres; B = R, or 0 for a tier without bodies. NaN for single rows without."""
     provenance: UInt8[Array, "P"] = field(default_factory=lambda: np.zeros(0, np.uint8))
     """`kernels.solve.problem.Provenance`; P = R, or 0 where unknown."""
+    gone_slot: Int[Array, "G"] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Frame of each of G rows that are taken back: of tier `refined` bodies, else tracks."""
+    gone_person_ids: Int[Array, "G"] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         r = len(self.slot)
@@ -54,6 +57,11 @@ class Versions:
             raise ShapeError(
                 f"Versions: got joints_m {len(self.joints_m)} and provenance {len(self.provenance)} rows, "
                 f"expected {r} or none"
+            )
+        if len(self.gone_slot) != len(self.gone_person_ids):
+            raise ShapeError(
+                f"Versions: got {len(self.gone_slot)} gone_slot and {len(self.gone_person_ids)} gone_person_ids, "
+                "expected as many"
             )
         known = self.true_row != NOBODY
         if twice(self.slot, self.person_ids) or twice(self.slot[known], self.true_row[known]):

@@ -2,7 +2,9 @@
 
 Whose: who the final result says the person is in that slot (one match for all versions, or revisions would be mixed
 up with matching); rows of people or slots that the final result does not hold go to the nearest true person within
-a metre on the ground.
+a metre on the ground. Tracks are named by the final identity map, so that a join, which consumers are told of, is not a
+change of identity. Slots of a refined person that are ABSENT are taken back, and so are the rows of a gap when the join
+over it is split.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from ...kernels.metrics.matching import Matches
 from ...kernels.metrics.people import People
 from ...kernels.metrics.streaming import StreamingScorer
 from ...kernels.metrics.versions import NOBODY, Versions, nearest_true_rows, rows_of_matches
-from ...kernels.solve.problem import MODEL_RATE_HZ
+from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance
+from ...stream.identity import IdentityChange, IdentityEvent, IdentityMap
 from .published import LiveVersion, Published, WindowVersion
 from .truth import Truth
 
@@ -66,22 +69,28 @@ def versions_of(
     owners = _Owners(
         truth, predicted.person_ids, rows_of_matches(matches.predicted_of_true, len(predicted.person_ids))
     )
-    found = [*(("live", v) for v in published.live), *(("late", v) for v in published.late)]
-    every: list[tuple[str, LiveVersion | WindowVersion]] = [
-        *found,
-        *(("window", v) for v in published.windows),
+    who = published.who()
+    every: list[tuple[int, str, LiveVersion | WindowVersion | IdentityEvent]] = [
+        *((v.ready_ns, "live", v) for v in published.live),
+        *((v.ready_ns, "late", v) for v in published.late),
+        *((v.ready_ns, "window", v) for v in published.windows),
+        *((event.t_capture_ns, "identity", event) for event in published.identity),
     ]
-    for tier, version in sorted(every, key=lambda each: each[1].ready_ns):
-        if isinstance(version, LiveVersion):
-            made = _live(tier, version, owners, world)
+    for _, tier, each in sorted(every, key=lambda e: e[0]):
+        if isinstance(each, LiveVersion):
+            made = _live(tier, each, who, owners, world)
+        elif isinstance(each, WindowVersion):
+            made = _window(each, who, owners, world)
         else:
-            made = _window(version, owners, world)
+            made = _split(each, who, truth.t_ns)
         if made is not None:
             yield made
 
 
-def _live(tier: str, version: LiveVersion, owners: _Owners, world: Similarity | None) -> Versions | None:
-    frame = version.tracked
+def _live(
+    tier: str, version: LiveVersion, who: IdentityMap, owners: _Owners, world: Similarity | None
+) -> Versions | None:
+    frame = who.frame(version.tracked)
     slot = _slots(np.array([frame.t_capture_ns]), owners.truth.t_ns)[0]
     rows = np.flatnonzero(frame.confirmed & np.isfinite(frame.position_m).all(axis=1))
     if slot < 0 or len(rows) == 0:
@@ -91,19 +100,36 @@ def _live(tier: str, version: LiveVersion, owners: _Owners, world: Similarity | 
     return Versions(tier, version.ready_ns, slots, ids, owners.of(slots, ids, ground), ground)
 
 
-def _window(version: WindowVersion, owners: _Owners, world: Similarity | None) -> Versions | None:
-    solution = version.solution
+def _window(
+    version: WindowVersion, who: IdentityMap, owners: _Owners, world: Similarity | None
+) -> Versions | None:
+    solution = who.window(version.solution)
     times = solution.t0_ns + np.round(np.arange(solution.provenance.shape[1]) * _SLOT_NS).astype(np.int64)
     slots = _slots(times, owners.truth.t_ns)
-    row, at = np.nonzero((solution.provenance != 0) & (slots >= 0))
-    if len(row) == 0:
+    there = solution.provenance != Provenance.ABSENT
+    row, at = np.nonzero(there & (slots >= 0))
+    gone_row, gone_at = np.nonzero(~there & (slots >= 0) & (solution.rev > 0))
+    if len(row) + len(gone_row) == 0:
         return None
     ground = _moved(solution.ground_m[row, at].astype(np.float64), world)
     ids, slot = solution.person_ids[row].astype(np.int64), slots[at]
     return Versions(
         "refined" if solution.rev > 0 else "window", version.ready_ns, slot, ids, owners.of(slot, ids, ground),
         ground, _moved(solution.joints_m[row, at].astype(np.float64), world), solution.provenance[row, at],
+        slots[gone_at], solution.person_ids[gone_row].astype(np.int64),
     )  # fmt: skip
+
+
+def _split(event: IdentityEvent, who: IdentityMap, t_ns: Int[Array, "F"]) -> Versions | None:
+    """The rows of the gap over which tracks were joined, taken back."""
+    gap = np.flatnonzero((t_ns > event.lost_ns) & (t_ns < event.found_ns))
+    if event.change is not IdentityChange.SPLIT or len(gap) == 0:
+        return None
+    none, nowhere = np.zeros(0, np.int64), np.zeros((0, 3))
+    person = np.full(len(gap), who.person_of(event.previous), np.int64)
+    return Versions(
+        "late", event.t_capture_ns, none, none, none, nowhere, gone_slot=gap, gone_person_ids=person
+    )
 
 
 def _slots(times: Int[Array, "T"], t_ns: Int[Array, "F"]) -> Int[Array, "T"]:

@@ -82,6 +82,53 @@ def test_the_later_of_two_windows_counts_and_is_a_revision() -> None:
     assert scores.revisions.revised == 1.0
 
 
+def _take_back(tier: str, t_s: float, slot: int, *people: int) -> Versions:
+    none = np.zeros(0, np.int64)
+    gone = {"gone_slot": np.full(len(people), slot), "gone_person_ids": np.array(people)}
+    return Versions(tier, round(t_s * SECOND), none, none, none, np.zeros((0, 3)), **gone)
+
+
+def test_what_is_taken_back_is_covered_no_longer_and_stays_away() -> None:
+    scorer = _scorer(_truth(people=2, frames=1))
+    scorer.push(_say("window", 0.1, 0, (7, 0, 0.0), (8, 1, 0.0)))
+    scorer.push(_say("refined", 0.2, 0, (7, 0, 0.0)))
+    scorer.push(_take_back("refined", 0.5, 0, 7, 9))
+    scorer.push(_say("window", 1.0, 0, (7, 0, 0.0)))  # a lower tier does not bring him back
+    scores = scorer.finish()
+    assert scores.curve.coverage.tolist() == [1.0, 0.5, 0.5, 0.5]
+    assert scores.curve.coverage_bodies.tolist() == [1.0, 0.5, 0.5, 0.5]
+    assert scores.retracted == 1 and scores.coverage == 0.5
+    assert scores.latency["refined"].quantile(1.0) == pytest.approx(500.0, rel=6e-3)
+
+
+def test_who_was_taken_back_may_be_given_again() -> None:
+    scorer = _scorer(_truth(people=1, frames=1))
+    scorer.push(_say("refined", 0.1, 0, (7, 0, 0.0)))
+    scorer.push(_take_back("refined", 0.3, 0, 7))
+    scorer.push(_say("refined", 0.8, 0, (7, 0, 0.1)))
+    scores = scorer.finish()
+    assert scores.curve.coverage.tolist() == [1.0, 0.0, 1.0, 1.0]
+    assert scores.ground_mm == pytest.approx(100.0, rel=1e-4)
+
+
+def test_bodies_are_taken_back_by_the_refiner_and_tracks_by_a_split() -> None:
+    for first, by, left in (("live", "refined", 1.0), ("late", "late", 0.0), ("window", "late", 1.0)):
+        scorer = _scorer(_truth(people=1, frames=1))
+        scorer.push(_say(first, 0.1, 0, (7, 0, 0.0)))
+        scorer.push(_take_back(by, 0.5, 0, 7))
+        assert scorer.finish().coverage == left, (first, by)
+
+
+def test_a_person_is_taken_back_under_their_own_name_only() -> None:
+    scorer = _scorer(_truth(people=2, frames=2))
+    scorer.push(_say("refined", 0.1, 0, (7, 0, 0.0), (8, 1, 0.0)))
+    scorer.push(_take_back("refined", 0.5, 0, 5))
+    scorer.push(_take_back("refined", 0.6, 1, 7))
+    assert scorer.finish().coverage == 0.5  # of two frames one was never given
+    with pytest.raises(CrowdstreamError, match=r"0\.\.1"):
+        _scorer(_truth(people=1, frames=2)).push(_take_back("refined", 0.6, 2, 7))
+
+
 def test_whoever_turns_out_to_be_somebody_else_is_let_go() -> None:
     scorer = _scorer(_truth(people=2, frames=1))
     scorer.push(_say("window", 0.1, 0, (7, 0, 0.0)))
