@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..stream.clock import WallClock
 from ..stream.records import Frame
 from ..stream.ring import FrameRing, RingError, SlotToken, sweep
-from ..stream.sources import DropStale, KeepAll, Source, open_source, paced
+from ..stream.sources import DropStale, KeepAll, PacedSource, Source, open_source, paced
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 
@@ -31,6 +31,8 @@ class FrameBatch:
     arrival_ns: tuple[int, ...]
     ended: bool
     """The source has no more."""
+    late_s: float = 0.0
+    """How late a paced source handed out the last one, because nobody asked for it in time."""
 
 
 class CameraWorker:
@@ -76,8 +78,11 @@ class CameraWorker:
                 arrivals.append(self._clock.now_ns())
                 frames.append(frame if self._ring is None else self._write(self._ring, frame))
                 if len(frames) == count:
-                    return FrameBatch(tuple(frames), tuple(arrivals), ended=False)
-        return FrameBatch(tuple(frames), tuple(arrivals), ended=True)
+                    return FrameBatch(tuple(frames), tuple(arrivals), ended=False, late_s=self._late_s())
+        return FrameBatch(tuple(frames), tuple(arrivals), ended=True, late_s=self._late_s())
+
+    def _late_s(self) -> float:
+        return self._source.late_s if isinstance(self._source, PacedSource) else 0.0
 
     def _write(self, ring: FrameRing, frame: Frame) -> SlotToken:
         """Put a frame into the ring; waits for perception to free a slot, and gives up on one that died."""

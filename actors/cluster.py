@@ -1,12 +1,14 @@
 """The Ray runtime: one actor a stage, frames in a shared-memory ring, at most a few batches on the way.
 
-    camera -> [ring] -> perception -> tracking -> (live) publisher
+    camera -> [ring] -> perception -> tracking -> (live, identity) publisher
                                             \\-> solver -> (window) publisher
+                                                     \\-> refiner -> (refined) publisher
 
 The supervisor below owns every handle and is the only one that waits. Each arrow carries a bounded number of
 batches (`runtime.batches_in_flight`); a recording therefore blocks its camera instead of dropping, and a live
 source drops at the camera, counted. Actors never retry a call (`max_task_retries=0`): a retry could repeat or
-reorder frames; an actor that dies ends the run with its cause, and what is committed stays committed.
+reorder frames; an actor that dies ends the run with its cause, and what is committed stays committed. The refiner
+alone is replaced when it dies (`refining.py`): nobody waits for it, so nobody need end with it.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import os
 import tempfile
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import ray
@@ -26,10 +29,13 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ..kernels.errors import CrowdstreamError
 from ..kernels.solve.problem import MODEL_RATE_HZ, WindowProblem
 from ..stream.clock import WallClock
-from ..stream.site import SiteOutput
+from ..stream.identity import IdentityEvent
+from ..stream.site import SiteNote, SiteOutput
 from .arrivals import Arrivals
 from .camera import FrameBatch
 from .plan import EnginePlan, SourceInfo
+from .refiner_process import Away
+from .refining import Given, Refining, Revised
 from .runtime import Progress, RunHooks
 from .summary import summarise
 from .workers import Workers
@@ -90,6 +96,20 @@ def _init(plan: EnginePlan) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Unsolved:
+    """A window at the solver."""
+
+    problem: Any
+    """Reference."""
+    solved: Any
+    """Reference."""
+    arrival_ns: int
+    people: int
+    identity: tuple[IdentityEvent, ...]
+    """Events since the window before."""
+
+
 class Supervisor:
     """Owns the actors of one run; `run` is its life."""
 
@@ -101,8 +121,12 @@ class Supervisor:
         self._arrivals = Arrivals()
         self._clock = WallClock()
         self._on_the_way: deque[tuple[FrameBatch, Any]] = deque()
-        self._solving: deque[tuple[Any, int]] = deque()
+        self._solving: deque[_Unsolved] = deque()
         self._sent: deque[Any] = deque()
+        self._away: Away | None = None
+        self._refining: Refining | None = None
+        self._identity: list[IdentityEvent] = []
+        self._revised: deque[tuple[Any, int]] = deque()
         self._dropped_windows = 0
         self._frames = self._windows = 0
         self._stop_timeout_s = _STOP_TIMEOUT_S
@@ -128,13 +152,16 @@ class Supervisor:
                 self._take_oldest()
             self._deliver(ray.get(self._actors["tracking"].finish.remote()))
             self._publish_solved(0)
+            self._finish_refining()
             self._settle(0)
         except RayError:
             self._salvage()
             raise
         finally:
             elapsed_s = time.perf_counter() - start_s
-            reports = self._stop() | {"supervisor": {"dropped_windows": self._dropped_windows}}
+            refining = dict(self._refining.counts) if self._refining else {}
+            dropped = {"dropped_windows": self._dropped_windows}
+            reports = self._stop() | {"supervisor": dropped, "refining": refining}
         info = self._info
         captured_s = 0.0
         if info is not None and self._first_ns is not None and self._last_ns is not None:
@@ -151,30 +178,43 @@ class Supervisor:
 
     def _place(self) -> None:
         """Phase one: cheap constructors, so that placement fails before anything is opened."""
-        threads = str(self._config.worker_threads)
-        variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        plan = ray.put(self._plan)
+        refine = self._plan.config.refine
+        for field in fields(self._workers):
+            if field.name != "refiner":
+                self._spawn(field.name, plan, self._config.worker_threads)
+            elif refine.enabled:
+                self._away = Away(lambda: self._spawn("refiner", plan, refine.threads))
+
+    def _spawn(self, name: str, plan: Any, threads: int) -> Any:
+        """One worker in a process of its own; not started."""
+        libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         options: dict[str, Any] = {
             "num_cpus": 0,  # placement is the supervisor's business; Ray shall not reserve whole cores
             "max_restarts": 0,
             "max_task_retries": 0,
-            "runtime_env": {"env_vars": variables},
+            "runtime_env": {"env_vars": dict.fromkeys(libraries, str(threads))},
         }
-        plan = ray.put(self._plan)
-        for field in fields(self._workers):
-            worker = getattr(self._workers, field.name)
-            place: Any = ray.remote(**options)
-            actor = place(worker).remote(plan)
-            self._actors[field.name] = actor
-            self._stages[actor._actor_id.hex()] = field.name
+        place: Any = ray.remote(**options)
+        actor = place(getattr(self._workers, name)).remote(plan)
+        self._actors[name] = actor
+        self._stages[actor._actor_id.hex()] = name
+        return actor
 
     def _start(self) -> str:
         """Phase two: open the source, load networks, compile kernels, bind sockets; slow ones side by side."""
         actors = self._actors
         self._info = info = ray.get(actors["camera"].start.remote(self._config.ring_slots))
         loading = [actors["perception"].start.remote(info), actors["solver"].start.remote()]
+        loading += [self._away.start()] if self._away else []
         ray.get(actors["tracking"].start.remote(info))
         self._wait_for(loading)
-        networks, _ = ray.get(loading)
+        networks = ray.get(loading[0])
+        if self._away:
+            config = self._plan.config
+            self._refining = Refining(
+                self._away, config.refine, config.window, not self._config.drop_late, self._tell
+            )
         address = str(ray.get(actors["publisher"].start.remote(info)))
         self._hooks.started(info, address, networks)
         return address
@@ -229,11 +269,15 @@ class Supervisor:
         for tracked in output.tracked:
             arrival = self._arrivals.at(tracked.t_capture_ns)
             self._sent.append(publisher.push_live.remote(tracked, arrival))
+        if output.identity:
+            self._sent.append(publisher.push_identity.remote(output.identity))
+            self._identity.extend(output.identity)
         if output.late:
             self._sent.append(publisher.push_late.remote(output.late))
         for problem in output.problems:
             self._solve(problem)
         self._publish_solved(self._config.windows_in_flight)
+        self._publish_revised(1)
         self._settle(self._config.results_in_flight)
 
     def _solve(self, problem: WindowProblem) -> None:
@@ -242,8 +286,11 @@ class Supervisor:
             self._dropped_windows += 1
             return
         newest_ns = problem.t0_ns + round((problem.num_frames - 0.5) / MODEL_RATE_HZ * 1e9)
-        solved = self._actors["solver"].solve.remote(problem)
-        self._solving.append((solved, self._arrivals.at(newest_ns)))
+        reference = ray.put(problem)  # once, for the solver and for the refiner
+        solved = self._actors["solver"].solve.remote(reference)
+        identity, self._identity = tuple(self._identity), []
+        arrival_ns = self._arrivals.at(newest_ns)
+        self._solving.append(_Unsolved(reference, solved, arrival_ns, problem.num_people, identity))
 
     def _publish_solved(self, allowed: int) -> None:
         """Hand solved windows to the publisher, in order; wait only while more than `allowed` are unsolved.
@@ -252,17 +299,50 @@ class Supervisor:
         still being solved would hold back every live message behind it.
         """
         while self._solving:
-            solved, arrival_ns = self._solving[0]
+            window = self._solving[0]
             patience_s = None if len(self._solving) > allowed else 0
-            ready, _ = ray.wait([solved], timeout=patience_s)
+            ready, _ = ray.wait([window.solved], timeout=patience_s)
             if not ready:
                 return
             self._solving.popleft()
-            self._sent.append(self._actors["publisher"].push_window.remote(solved, arrival_ns))
+            self._sent.append(self._actors["publisher"].push_window.remote(window.solved, window.arrival_ns))
             self._windows += 1
+            if self._refining is not None:
+                self._refining.give(Given(window.problem, window.solved, window.people, window.identity))
+                self._note_revised(self._refining.take())
+
+    def _note_revised(self, found: Sequence[Revised]) -> None:
+        self._revised.extend(
+            (answer.ticket, which) for answer in found for which in range(len(answer.revisions))
+        )
+
+    def _publish_revised(self, most: int) -> None:
+        """Hand revisions to the publisher, in order and a few at a time: live messages wait for each commit."""
+        if self._refining is None:
+            return
+        self._note_revised(self._refining.take())
+        most = max(most, len(self._revised) - self._config.results_in_flight)
+        for _ in range(min(most, len(self._revised))):
+            revisions, which = self._revised.popleft()
+            self._sent.append(self._actors["publisher"].push_revision.remote(revisions, which))
+
+    def _finish_refining(self) -> None:
+        """No more windows come: wait for what the refiner still has, and publish it."""
+        if self._refining is not None:
+            self._note_revised(self._refining.finish(self._identity))
+            self._publish_revised(len(self._revised))
+
+    def _tell(self, kind: str, text: str) -> None:
+        """Something an operator should know of the refiner."""
+        self._actors["publisher"].push_note.remote(SiteNote(kind, text, self._last_ns or 0))
+        self._hooks.note(f"{kind}: {text}")
 
     def _salvage(self) -> None:
-        """After a worker's death: windows that the others can still solve are committed."""
+        """After a worker's death: windows that the others can still solve are committed; nothing is refined."""
+        self._refining = None
+        if self._away is not None:
+            self._away.close()
+            self._actors.pop("refiner", None)
         with suppress(RayError, CrowdstreamError):
             self._publish_solved(0)
         with suppress(RayError, CrowdstreamError):

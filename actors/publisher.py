@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ..kernels.solve.problem import WindowSolution
 from ..stream.calibration_file import Calibration
+from ..stream.identity import IdentityChange, IdentityEvent
 from ..stream.records import TrackedFrame
+from ..stream.refine.records import Revision, RevisionCause
 from ..stream.site import SiteNote
 from ..stream.wire.publish import PublisherStage
 from ..stream.wire.schema import CameraInfo, SiteSchema
@@ -25,6 +29,10 @@ class PublisherWorker:
         self._counted_to: dict[int, int] = {}
         self._person_frames = 0
         self._windows = 0
+        self._identity: Counter[str] = Counter({change.value: 0 for change in IdentityChange})
+        self._revised: Counter[str] = Counter(
+            {"revisions": 0} | {cause.name.lower(): 0 for cause in RevisionCause}
+        )
         self.watch = Stopwatch()
 
     def start(self, info: SourceInfo) -> str:
@@ -56,6 +64,23 @@ class PublisherWorker:
         self._windows += 1
         self._count(solved.solution)
 
+    def push_identity(self, events: Sequence[IdentityEvent]) -> None:
+        """Publish that tracks were joined, or taken apart again."""
+        assert self._stage is not None
+        with self.watch.measure("publish"):
+            for event in events:
+                self._stage.push_identity(event)
+        self._identity.update(event.change.value for event in events)
+
+    def push_revision(self, revisions: Sequence[Revision], which: int) -> None:
+        """Commit one of the refiner's revisions, then publish it. Its person-frames were counted with their windows."""
+        assert self._stage is not None
+        revision = revisions[which]
+        with self.watch.measure("publish"):
+            self._stage.push_revision(revision)
+        self._revised["revisions"] += 1
+        self._revised.update(RevisionCause(int(cause)).name.lower() for cause in revision.cause)
+
     def push_note(self, note: SiteNote) -> None:
         """Tell subscribers what the site has to say."""
         assert self._stage is not None
@@ -77,6 +102,8 @@ class PublisherWorker:
             "published": published,
             "windows": self._windows,
             "person_frames": self._person_frames,
+            "identity": dict(self._identity),
+            "revised": dict(self._revised),
             "seconds": dict(self.watch.seconds),
         }
 

@@ -7,9 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-STAGES = ("decode", "perception", "tracking", "solve", "publish")
+STAGES = ("decode", "perception", "tracking", "solve", "refine", "publish")
 TIERS = ("live", "window")
 PERCENTILES = ("p50", "p95")
+CHANGES = ("merge", "split")
+REVISED = ("revisions", "gap_filled", "guided", "refined", "retracted")
+"""Messages, and people in them by `RevisionCause`."""
+WORDS = {
+    "gap_filled": "given a body while hidden", "guided": "guided by others", "refined": "solved again",
+    "retracted": "taken back",
+}  # fmt: skip
 
 
 def summarise(
@@ -41,7 +48,9 @@ def summarise(
         "captured_s": round(captured_s, 3),
         "realtime_factor": round(captured_s / elapsed_s, 4) if elapsed_s > 0 else 0.0,
         "stage_seconds": {name: round(value, 3) for name, value in sorted(seconds.items())},
-        "drops": _drops(site, published, camera, reports.get("supervisor", {})),
+        "drops": _drops(site, published, camera, reports.get("supervisor", {}), reports.get("refining", {})),
+        "identity": {change: int(publisher.get("identity", {}).get(change, 0)) for change in CHANGES},
+        "refine": _refine(reports),
         "latency_ms": {
             tier: {
                 p: round(_finite(published.get("latency_ms", {}).get(tier, {}).get(p, 0.0)), 3)
@@ -63,12 +72,15 @@ def _drops(
     published: Mapping[str, Any],
     camera: Mapping[str, Any],
     supervisor: Mapping[str, Any],
+    refining: Mapping[str, Any],
 ) -> dict[str, int]:
     """What was left out, by cause; a cause that never struck is not named."""
     drops: Counter[str] = Counter(site.get("drops", {}))
     drops["slow_subscriber"] += int(published.get("dropped", 0))
     drops["not_recorded"] += int(published.get("not_recorded", 0))
     drops["solver_busy"] += int(supervisor.get("dropped_windows", 0))
+    drops["refine_busy"] += int(refining.get("busy", 0))
+    drops["refine_lost"] += int(refining.get("lost", 0))
     stale = int(camera.get("stale", 0))
     source = camera.get("source", {})
     drops["stale"] += stale
@@ -77,6 +89,22 @@ def _drops(
         int(source.get("skipped", 0)) - stale
     )  # a paced source counts stale ones there too
     return {name: int(count) for name, count in sorted(drops.items()) if count}
+
+
+def _refine(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the refiner did; all zeros where it was left out."""
+    refiner, refining = reports.get("refiner", {}), reports.get("refining", {})
+    revised = reports.get("publisher", {}).get("revised", {})
+    return {
+        "windows": int(refining.get("answered", 0)),
+        "restarts": int(refining.get("restarts", 0)),
+        **{name: int(revised.get(name, 0)) for name in REVISED},
+        "counts": {name: int(count) for name, count in sorted(refiner.get("counts", {}).items())},
+        "seconds": {
+            name: round(_finite(value), 3)
+            for name, value in sorted(refiner.get("refine_seconds", {}).items())
+        },
+    }
 
 
 def _finite(value: float) -> float:
@@ -97,3 +125,18 @@ def one_line(summary: Mapping[str, Any]) -> str:
         f"{summary['tracks']} tracks, {summary['windows']} windows, {summary['person_frames']} person-frames "
         f"in {summary['elapsed_s']:.1f} s ({speed})"
     )
+
+
+def refine_line(summary: Mapping[str, Any]) -> str:
+    """What became of it afterwards; empty where nothing did."""
+    joined, refine = summary["identity"], summary["refine"]
+    parts = []
+    if any(joined.values()):
+        undone = f" ({joined['split']} undone)" if joined["split"] else ""
+        parts.append(f"{joined['merge']} tracks joined{undone}")
+    if refine["revisions"]:
+        causes = [f"{refine[name]} {word}" for name, word in WORDS.items() if refine[name]]
+        parts.append(f"{refine['revisions']} revisions: {', '.join(causes)}")
+    if refine["restarts"]:
+        parts.append(f"refiner replaced {refine['restarts']} times")
+    return "; ".join(parts)

@@ -10,6 +10,7 @@ from .camera import CameraWorker
 from .perception import PerceptionWorker
 from .plan import EnginePlan
 from .publisher import PublisherWorker
+from .refiner import RefinerWorker
 from .solver import SolverWorker
 from .tracking import TrackingWorker
 
@@ -25,4 +26,6 @@ class Workers:
     perception: WorkerClass = PerceptionWorker
     tracking: WorkerClass = TrackingWorker
     solver: WorkerClass = SolverWorker
+    refiner: WorkerClass = RefinerWorker
+    """Left out altogether where `refine.enabled` is false."""
     publisher: WorkerClass = PublisherWorker

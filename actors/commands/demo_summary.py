@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...stream.models.figures import figures_of
+from ..summary import refine_line
 
 TIER_WORDS = {
     "live": "live: tracks of a frame",
@@ -114,6 +115,8 @@ def rows_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"latency, {tier}", f"{latency['p50'] / 1e3:.2f} s median, {latency['p95'] / 1e3:.2f} s p95")
         )
     rows += [(f"messages, {TIER_WORDS[tier]}", str(count)) for tier, count in summary["tiers"].items()]
+    refined = refine_line(run)
+    rows += [("refined", refined)] if refined else []
     rows += [(f"left out, {cause}", str(count)) for cause, count in run["drops"].items()]
     rows.append(("camera", run["calibration"] or "not calibrated"))
     for role, network in summary["networks"].items():

@@ -50,7 +50,7 @@ def run(
     look_at(source)
     from ...configs.load import load_config
     from ..plan import EnginePlan
-    from ..summary import one_line
+    from ..summary import one_line, refine_line
 
     plan = EnginePlan(
         source=source,
@@ -70,7 +70,9 @@ def run(
         write_text(summary, jsonlib.dumps(figures, indent=2, sort_keys=True, allow_nan=False) + "\n")
     if json:
         emit_json(figures)
-    note.print(one_line(figures))
+    for line in (one_line(figures), refine_line(figures)):
+        if line:
+            note.print(line)
     complain_if_empty(figures, source)
 
 

@@ -53,6 +53,8 @@ class PacedSource:
         self._source, self._speed, self._clock, self._late = source, speed, clock, late
         self._anchor: tuple[int, int] | None = None  # (capture ns, clock ns) of one and the same moment
         self._last_ns = 0
+        self.late_s = 0.0
+        """How late the newest frame was handed out."""
 
     @property
     def camera(self) -> str:
@@ -88,6 +90,7 @@ class PacedSource:
                 return frame
             late_s = self._wait_until_due(frame.t_capture_ns, self._speed)
             if self._late.keep(late_s):
+                self.late_s = late_s
                 return frame
             self.stats.skipped += 1
 
