@@ -15,7 +15,7 @@ from ..errors import ProtocolError
 
 T = TypeVar("T")
 
-VERSION = (1, 0)
+VERSION = (1, 1)
 """Major, minor. Same major: must read. Higher minor: unknown keys ignored. Other major: refused."""
 MAX_MESSAGE_BYTES = 1 << 20
 """A larger message would hold back heartbeats and live results behind it on one connection."""
@@ -56,13 +56,15 @@ class Tier(StrEnum):
     """At least once after commit to the log."""
     REFINED = "refined"
     """At least once after commit to the log."""
+    IDENTITY = "identity"
+    """Tracks joined, and taken apart again; at least once after commit, and whoever comes late gets all that hold."""
     SCHEMA = "schema"
     """Names, units, cameras, ground; the latest one holds."""
     HEALTH = "health"
     STATUS = "status"
 
 
-DURABLE = frozenset({Tier.WINDOW, Tier.REFINED})
+DURABLE = frozenset({Tier.WINDOW, Tier.REFINED, Tier.IDENTITY})
 
 
 def topic_of(tier: Tier, site: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +23,16 @@ from pydantic import Field, SecretStr
 from ...kernels.settings import StageConfig
 from ...kernels.solve.problem import WindowSolution
 from ..errors import LogError, PublishError
+from ..identity import IdentityEvent
 from ..records import ClockOrigin, TrackedFrame
+from ..refine.records import Revision, RevisionCause
 from .codec import encode, plain
 from .hub import Hub, HubLimits
+from .identity import identity_message
 from .log import LogWriter
 from .log_format import pack_state
 from .messages import DURABLE, Kind, Message, Tier, tier_of, topic_of
+from .revision import revision_messages
 from .schema import SiteSchema
 from .server import Address, ServerSettings, WireServer
 from .tiers import Stamp, live_message, window_messages
@@ -125,6 +129,7 @@ class PublisherStage:
         self._bytes = 0
         self._not_recorded = 0
         self._failed_people = 0
+        self._changes: Counter[str] = Counter()
         self._latency_ms: dict[str, deque[float]] = {}
 
     # --- life ---------------------------------------------------------------------------------------------
@@ -141,7 +146,7 @@ class PublisherStage:
             self._seq = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
         try:
             self._hub = Hub(self.sid, self._limits(), self.log, self.wall_ns)
-            for tier in (Tier.LIVE, Tier.LATE, Tier.WINDOW, Tier.REFINED):
+            for tier in (Tier.LIVE, Tier.LATE, Tier.IDENTITY, Tier.WINDOW, Tier.REFINED):
                 topic = topic_of(tier, self.site)
                 self._hub.declare(topic, self._seq.get(topic, 0))
             if self.config.listen:
@@ -249,11 +254,31 @@ class PublisherStage:
         tier = Tier.WINDOW if solution.rev == 0 else Tier.REFINED
         stamp = self._stamp(topic_of(tier, self.site), 0)
         messages = window_messages(solution, self.site, stamp, self._clock, quality)
+        self._commit_window(messages, pack_state(state))
+        self._note_latency("window", t_arrival_ns)
+
+    def push_revision(self, revision: Revision) -> None:
+        """Commits bodies that are known better now, with the reason for each person, then publishes them.
+
+        Raises:
+            PublishError: revision 0, or slots that are no window's.
+        """
+        stamp = self._stamp(topic_of(Tier.REFINED, self.site), 0)
+        self._commit_window(revision_messages(revision, self.site, stamp, self.schema.hop, self._clock))
+        self._changes["revisions"] += 1
+        self._changes.update(RevisionCause(int(cause)).name.lower() for cause in revision.cause)
+
+    def _commit_window(self, messages: list[Message], state: bytes = b"") -> None:
         if self.config.clock == "capture":
             messages = [replace(m, t_publish_ns=m.t_capture_ns) for m in messages]
         self._failed_people += int(messages[0].quality["failed"])  # type: ignore[call-overload]
-        self._commit(messages, log=True, state=pack_state(state))
-        self._note_latency("window", t_arrival_ns)
+        self._commit(messages, log=True, state=state)
+
+    def push_identity(self, event: IdentityEvent) -> None:
+        """Commits that a track was joined to an earlier person, or taken apart again, then publishes it."""
+        stamp = self._stamp(topic_of(Tier.IDENTITY, self.site), event.t_capture_ns)
+        self._commit([identity_message(event, self.site, stamp, self._clock.value)], log=True)
+        self._changes[event.change.value] += 1
 
     def push_status(self, status: Mapping[str, object]) -> None:
         """Publishes an event an operator should know of (a camera lost, a calibration found); recorded."""

@@ -29,7 +29,10 @@ WINDOW_ROWS = {
 }  # fmt: skip
 """Fields of a window body and the shape of a person's row; T slots."""
 _IN_SLOTS = ("pose_rotvec", "transl_m", "joints_m", "ground_m", "confidence")
-_KINDS = {"person_ids": "iu", "seen": "b", "provenance": "u", "status": "u"}
+_KINDS = {
+    "person_ids": "iu", "seen": "b", "provenance": "u", "status": "u", "cause": "u", "guide_person": "iu",
+    "guide_slot0": "iu",
+}  # fmt: skip
 ENVELOPE_RESERVE = 8192
 """Bytes of a message left for everything but the arrays."""
 
@@ -76,7 +79,7 @@ def live_record(message: Message) -> TrackedFrame:
         ProtocolError: a field missing, of another shape or kind, or not finite where it must be.
     """
     body = message.body
-    rows = _rows(body, LIVE_ROWS, frames=0)
+    rows = typed_rows(body, LIVE_ROWS, frames=0)
     size = body.get("size_px")
     drops = message.quality.get("drops", {})
     if not (isinstance(size, list) and len(size) == 2 and all(type(s) is int for s in size)):
@@ -109,15 +112,19 @@ def _live_rows_finite(frame: TrackedFrame) -> np.ndarray:
 
 def window_messages(
     solution: WindowSolution, site: str, stamp: Stamp, clock: ClockOrigin = ClockOrigin.FILE_PTS,
-    quality: Mapping[str, object] | None = None,
+    quality: Mapping[str, object] | None = None, columns: Mapping[str, np.ndarray] | None = None,
 ) -> list[Message]:  # fmt: skip
     """The window in parts of at most 1 MiB, split by people; numbers run on from `stamp.seq`.
 
     `t_cap` is the capture time of the last slot. Topic and rule of loss follow the revision: 0 is
     `window`, later ones are `refined`. A window without people is one empty message.
+
+    Args:
+        columns: further fields with a row for each person of the solution.
     """
     keep = np.flatnonzero(_window_rows_good(solution))
     rows = {name: getattr(solution, name)[keep] for name in WINDOW_ROWS}
+    rows |= {name: column[keep] for name, column in (columns or {}).items()}
     frames = int(solution.provenance.shape[1])
     person_bytes = sum(array.nbytes // max(1, len(keep)) for array in rows.values())
     per_part = (MAX_MESSAGE_BYTES - ENVELOPE_RESERVE) // max(1, person_bytes)
@@ -162,7 +169,7 @@ def window_record(parts: Sequence[Message]) -> WindowSolution:
     head = {name: first.body.get(name) for name in ("slot0", "t0_ns", "frames")}
     if any(type(value) is not int for value in head.values()):
         raise ProtocolError("window: expected whole numbers slot0, t0_ns and frames")
-    pieces = [_rows(message.body, WINDOW_ROWS, int(head["frames"])) for message in parts]  # type: ignore[call-overload]
+    pieces = [typed_rows(message.body, WINDOW_ROWS, int(head["frames"])) for message in parts]  # type: ignore[call-overload]
     rows = {name: np.concatenate([piece[name] for piece in pieces]) for name in WINDOW_ROWS}
     try:
         solution = WindowSolution(
@@ -197,6 +204,11 @@ class WindowAssembler:
 
     def push(self, message: Message) -> WindowSolution | None:
         """The window this message completes, if it does; other messages than windows give None."""
+        parts = self.parts(message)
+        return None if parts is None else window_record(parts)
+
+    def parts(self, message: Message) -> list[Message] | None:
+        """The same as messages, for who wants to know more of it (`revision.revision_record`)."""
         if message.window is None or message.rev is None:
             return None
         key = (message.sid, message.topic, message.window, message.rev)
@@ -208,7 +220,7 @@ class WindowAssembler:
                 self.abandoned += 1
             return None
         del self._open[key]
-        return window_record(list(parts.values()))
+        return list(parts.values())
 
 
 class HighestRevision:
@@ -231,7 +243,14 @@ class HighestRevision:
 # --- both -------------------------------------------------------------------------------------------------
 
 
-def _rows(body: Mapping[str, object], fields: Mapping[str, tuple[Any, ...]], frames: int) -> dict[str, Any]:
+def typed_rows(
+    body: Mapping[str, object], fields: Mapping[str, tuple[Any, ...]], frames: int
+) -> dict[str, Any]:
+    """Per-person fields of a body, each with a row a person, of the kind and shape it must have.
+
+    Raises:
+        ProtocolError: one is missing, or another.
+    """
     ids = body.get("person_ids")
     count = len(ids) if isinstance(ids, np.ndarray) and ids.ndim == 1 else -1
     out: dict[str, np.ndarray] = {}
