@@ -224,8 +224,9 @@ class TrackingStage:
                 taken.append(int(j))
         rows = np.arange(len(self._tracks), len(self._tracks) + len(born))
         if born:
-            self._tracks = same_appearance(self._tracks, seen.appearance.shape[1])
-            begun = newborn_rows(c, self._geometry, seen, np.array(born), self._next_id, t_ns)
+            size = seen.appearance.shape[1] or self._tracks.appearance.shape[1]
+            self._tracks = same_appearance(self._tracks, size)
+            begun = newborn_rows(c, self._geometry, seen, np.array(born), self._next_id, t_ns, size)
             self._tracks = self._tracks.joined(begun)
             self._next_id += len(born)
         return np.stack([rows, np.array(born, np.int64)], axis=-1)

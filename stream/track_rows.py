@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..kernels.hvip import TORSO_HEIGHT_M
+from ..kernels.perception.appearance_code import blend_codes
 from ..kernels.tracking import plane_motion as motion
 from ..kernels.tracking.boxes import from_foot_and_size, to_foot_and_size
 from ..kernels.tracking.carry import surface_points
@@ -18,6 +19,9 @@ from .track_config import TrackConfig
 from .track_seen import Geometry, Seen, measure_foot
 
 Array = np.ndarray
+
+APPEARANCE_MEMORY = 20.0
+"""Codes that the running mean of a track goes back: some four seconds."""
 
 
 def boxes_of(tracks: TrackTable) -> Float[Array, "M 4"]:
@@ -32,8 +36,13 @@ def newborn_rows(
     found: Int[Array, "B"],
     first_id: int,
     t_ns: int,
+    appearance_size: int = 0,
 ) -> TrackTable:
-    """One row for each of these detections, numbered from first_id on."""
+    """One row for each of these detections, numbered from first_id on.
+
+    Args:
+        appearance_size: length of codes where the frame has none of its own.
+    """
     c, b = config, len(found)
     boxes = seen.boxes_px[found]
     foot_px, foot_cov = measure_foot(c, boxes)
@@ -44,6 +53,7 @@ def newborn_rows(
     if geometry is not None:
         plane = motion.start(seen.position[found], seen.covariance[found], speed)
     ids = np.arange(first_id, first_id + b, dtype=np.int64)
+    codes = seen.appearance[found] if seen.appearance.shape[1] else np.zeros((b, appearance_size))
     return TrackTable(
         person_ids=ids, born_ns=np.full(b, t_ns), seen_ns=np.full(b, t_ns),
         hits=np.ones(b, np.int64), misses=np.zeros(b, np.int64), confirmed=np.zeros(b, bool),
@@ -51,8 +61,8 @@ def newborn_rows(
         size=motion.start(log_size, size_cov, np.full(b, c.size_speed)), plane=plane,
         torso_m=np.full(b, TORSO_HEIGHT_M), torso_count=np.zeros(b),
         keypoints_px=seen.keypoints_px[found], confidence=seen.confidence[found], pose_box_px=boxes,
-        appearance=seen.appearance[found], seen_plane_m=plane.position, seen_foot_px=foot_px,
-        seen_log_size=log_size, entry_m=seen.position[found],
+        appearance=codes, appearance_count=codes.any(axis=1).astype(np.float64), seen_plane_m=plane.position,
+        seen_foot_px=foot_px, seen_log_size=log_size, entry_m=seen.position[found],
     )  # fmt: skip
 
 
@@ -69,20 +79,20 @@ def same_appearance(tracks: TrackTable, size: int) -> TrackTable:
     """The table with codes of this size; codes of another network are forgotten."""
     if tracks.appearance.shape[1] == size:
         return tracks
-    return replace(tracks, appearance=np.zeros((len(tracks), size)))
+    m = len(tracks)
+    return replace(tracks, appearance=np.zeros((m, size)), appearance_count=np.zeros(m))
 
 
 def blend_appearance(tracks: TrackTable, rows: Int[Array, "R"], codes: Float[Array, "R A"]) -> TrackTable:
-    """Running mean of the unit codes; zero rows stand for none."""
+    """Mean of the first codes, then a running one; zero rows stand for none, codes of size 0 for a frame without."""
     if codes.shape[1] == 0:
         return tracks
     tracks = same_appearance(tracks, codes.shape[1])
     known = (codes != 0).any(axis=1)
-    old = tracks.appearance[rows[known]]
-    fresh = ~(old != 0).any(axis=1, keepdims=True)
-    mean = np.where(fresh, codes[known], 0.9 * old + 0.1 * codes[known])
-    mean = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
-    return tracks.put(rows[known], appearance=mean)
+    rows, codes = rows[known], codes[known]
+    count = tracks.appearance_count[rows] + 1.0
+    mean = blend_codes(tracks.appearance[rows], codes, np.maximum(1.0 / count, 1.0 / APPEARANCE_MEMORY))
+    return tracks.put(rows, appearance=mean, appearance_count=count)
 
 
 def tracked_frame(

@@ -5,8 +5,9 @@ the sum of its logarithm, so that a match is as good as its evidence and one bad
 
     c = ln(1 + b0 dA) + ln(1 + b1 dP) + d / b2 + b3 (1 - IoU) + b4 ln(sigma_track / sigma_detection)
 
-dA is the squared distance of unit appearance codes, dP = 1 - OKS of the predicted and the seen pose, d the
-Mahalanobis distance on the ground (in the image before a ground stands) in sigmas. The last term is what
+dA is the squared distance of unit appearance codes on what both know (0 where that is nothing), dP = 1 - OKS of
+the predicted and the seen pose, d the Mahalanobis distance on the ground (in the image before a ground stands) in
+sigmas. The last term is what
 the normalisation of a Gaussian costs: a track lost for seconds reaches everybody and must not win by that.
 
 Only pairs that a KD-tree finds within reach are ever looked at; each connected group of them is matched on
@@ -24,6 +25,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..perception.appearance_code import compare_codes
 from ..skeleton import COCO_SIGMAS
 from .boxes import overlap
 from .plane_motion import determinant_2x2, inverse_2x2, spread
@@ -90,9 +92,8 @@ def pair_costs(
     cost += 0.25 * weights.spread * np.log(determinant_2x2(s) / determinant_2x2(detections.covariance[j]))
     cost += np.log1p(weights.pose * (1.0 - _pose_likeness(tracks, detections, i, j)))
     if tracks.appearance.shape[1] and detections.appearance.shape[1]:
-        a, b = tracks.appearance[i], detections.appearance[j]
-        known = np.any(a != 0, axis=1) & np.any(b != 0, axis=1)
-        cost += np.log1p(weights.appearance * np.where(known, ((a - b) ** 2).sum(axis=1), 0.0))
+        distance, _, _ = compare_codes(tracks.appearance[i], detections.appearance[j])
+        cost += np.log1p(weights.appearance * 2.0 * np.nan_to_num(distance))
     cost += tracks.penalty[i] + detections.penalty[j]
     return np.where(d <= weights.gate_sigma, cost, np.inf)
 

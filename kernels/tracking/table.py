@@ -41,6 +41,8 @@ class TrackTable:
     pose_box_px: Float[Array, "M 4"]
     appearance: Float[Array, "M A"]
     """Running mean of the codes, unit length; zeros where none was seen."""
+    appearance_count: Float[Array, "M"]
+    """Codes it rests on."""
     seen_plane_m: Float[Array, "M 2"]
     """Where the person was on the ground when last seen."""
     seen_foot_px: Float[Array, "M 2"]
@@ -96,6 +98,6 @@ class TrackTable:
             confirmed=np.zeros(0, bool), foot=motion, size=motion, plane=motion,
             torso_m=np.zeros(0), torso_count=np.zeros(0), keypoints_px=np.zeros((0, 17, 2)),
             confidence=np.zeros((0, 17)), pose_box_px=np.zeros((0, 4)),
-            appearance=np.zeros((0, appearance_size)), seen_plane_m=two, seen_foot_px=two,
+            appearance=np.zeros((0, appearance_size)), appearance_count=np.zeros(0), seen_plane_m=two, seen_foot_px=two,
             seen_log_size=two, entry_m=two,
         )  # fmt: skip
