@@ -13,7 +13,9 @@ from jaxtyping import Float
 from ...kernels.camera import CameraModel
 from ...kernels.ground import Ground, GroundPlane
 from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance, WindowSolution
+from ...stream.identity import IdentityChange, IdentityEvent
 from ...stream.records import ClockOrigin, TrackedFrame
+from ...stream.refine.records import Revision, RevisionCause
 from ...stream.track_backfill import take_rows
 from ...stream.wire.schema import CameraInfo, SiteSchema
 
@@ -116,6 +118,48 @@ def walkers_window(
         provenance=np.full((people, frames), Provenance.OBSERVED, np.uint8),
         reprojection_px=np.full(people, 2.5, f32),
         status=np.zeros(people, np.uint8),
+    )
+
+
+def walkers_revision(
+    people: int, window: int, rev: int = 1, frames: int = 64, shift_m: float = 0.0, guide: int = -1
+) -> Revision:
+    """Those bodies known better: person 1 with a filled gap and nothing to compare with, the others guided.
+
+    Args:
+        guide: who helped, with the first segment.
+    """
+    causes = [RevisionCause.GAP_FILLED] + [RevisionCause.GUIDED] * people
+    guides = np.where(np.arange(people) > 0, guide, -1)
+    return Revision(
+        walkers_window(people, window, frames=frames, rev=rev, shift_m=shift_m),
+        cause=np.array(causes[:people], np.uint8),
+        guide_person=guides,
+        guide_slot0=np.where(guides >= 0, 0, -1),
+        changed_m=np.where(np.arange(people) > 0, 0.125, np.nan),
+    )
+
+
+def walkers_return(
+    track: int, previous: int, person: int = 0, found_index: int = 100, gap_frames: int = 80, split: bool = False
+) -> IdentityEvent:
+    """A track is somebody who was lost 3.2 s before it was first seen; or is not, after all.
+
+    Args:
+        person: the earliest tracklet; by default the one that was lost.
+        found_index: frame of `walkers_frame` in which the track was first seen.
+    """
+    return IdentityEvent(
+        change=IdentityChange.SPLIT if split else IdentityChange.MERGE,
+        track=track,
+        person=track if split else person or previous,
+        previous=previous,
+        t_capture_ns=(found_index + (20 if split else 10)) * FRAME_NS,
+        lost_ns=(found_index - gap_frames) * FRAME_NS,
+        found_ns=found_index * FRAME_NS,
+        probability=0.0625 if split else 0.9375,
+        evidence={"motion": -3.5 if split else 2.125, "appearance": 1.25},
+        reason="goes the other way" if split else "came out where they went in",
     )
 
 

@@ -5,8 +5,9 @@ Three ways out for a subscriber, one per rule of loss:
 - control (hello, schema, health, status, ping): a small queue; its overflow ends the connection;
 - live: a bounded queue that drops the oldest; what was dropped is announced before the next message. Late rows
   wait in a queue of their own behind it, as they come in bursts that must not push out what is new;
-- window and refined: a cursor into the numbered stream, read from the ring or the log at the subscriber's own
-  speed. Who falls out of the ring is told the gap, jumps to the newest, and may pull the range from the log.
+- identity, window and refined: a cursor into the numbered stream, read from the ring or the log at the subscriber's
+  own speed. Who falls out of the ring is told the gap, jumps to the newest (of identity: gets the whole state), and
+  may pull the range from the log.
 """
 
 from __future__ import annotations
@@ -96,6 +97,10 @@ class Hub:
         else:
             sub.control.append(data)
 
+    def restore(self, message: Message, data: bytes) -> None:
+        """Takes in what an earlier run of this session has published: nobody is listening yet."""
+        self.declare(message.topic).add(message, data, self.limits)
+
     # --- joining ------------------------------------------------------------------------------------------
 
     def join(self, hello: Hello, name: str = "") -> Subscriber:
@@ -119,16 +124,13 @@ class Hub:
     def _join_topic(self, sub: Subscriber, topic: Topic, hello: Hello) -> None:
         plan = plan_resume(
             self.first_held(topic), topic.head, hello.last.get(topic.name), hello.last_sid == self.sid,
-            topic.durable, hello.want_snapshot,
+            topic.durable, hello.want_snapshot, topic.adds_up,
         )  # fmt: skip
         if plan.gap:
             gap = Gap(topic.name, *plan.gap)
             sub.first.append(encode(gap.control(self.sid, self.wall_ns())))
         if plan.snapshot and topic.head and topic.tier is not Tier.LATE:  # late rows are no state
-            items = sorted(topic.latest.values())
-            body = {"topic": topic.name, "seq": topic.head, "count": len(items)}
-            sub.first.append(self._say(Kind.SNAPSHOT, body))
-            sub.first.extend(data for _, data in items)
+            sub.first.extend(self._snapshot(topic))
         if topic.durable:
             sub.cursors[topic.name] = Cursor(plan.next_seq, plan.next_seq > topic.head)
             return
@@ -237,8 +239,13 @@ class Hub:
         hole = [self._gap(name, expected, seq - 1, cause, held=False)] if seq > expected else []
         return [*hole, message.data]
 
+    def _snapshot(self, topic: Topic) -> list[bytes]:
+        items = sorted(topic.latest.values())
+        body: dict[str, object] = {"topic": topic.name, "seq": topic.head, "count": len(items)}
+        return [self._say(Kind.SNAPSHOT, body), *(data for _, data in items)]
+
     def _take_durable(self, sub: Subscriber) -> list[bytes]:
-        for topic in self.topics.values():
+        for topic in sorted(self.topics.values(), key=lambda t: not t.adds_up):  # who is who goes before bodies
             cursor = self._next_durable(sub, topic) if topic.durable else None
             if cursor is None:
                 continue
@@ -248,9 +255,12 @@ class Hub:
             ):  # lagging: newest first, the rest by pull
                 first = self.first_held(topic) or 0
                 held = self.history is not None and first <= cursor.next_seq
-                out.append(self._gap(topic.name, cursor.next_seq, topic.head - 1, "slow", held))
-                sub.dropped += topic.head - cursor.next_seq
-                cursor.next_seq = topic.head
+                newest = topic.head + 1 if topic.adds_up else topic.head
+                out.append(self._gap(topic.name, cursor.next_seq, newest - 1, "slow", held))
+                sub.dropped += newest - cursor.next_seq
+                cursor.next_seq = newest
+                if topic.adds_up:
+                    return out + self._snapshot(topic)
             data = self._read(topic, cursor.next_seq)
             if data is None:  # committed to no log and gone from the ring
                 last = cursor.next_seq if self.history is not None else topic.ring_first - 1

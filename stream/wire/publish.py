@@ -23,10 +23,10 @@ from pydantic import Field, SecretStr
 from ...kernels.settings import StageConfig
 from ...kernels.solve.problem import WindowSolution
 from ..errors import LogError, PublishError
-from ..identity import IdentityEvent
+from ..identity import IdentityChange, IdentityEvent
 from ..records import ClockOrigin, TrackedFrame
 from ..refine.records import Revision, RevisionCause
-from .codec import encode, plain
+from .codec import decode, encode, plain
 from .hub import Hub, HubLimits
 from .identity import identity_message
 from .log import LogWriter
@@ -146,6 +146,7 @@ class PublisherStage:
             self._seq = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
         try:
             self._hub = Hub(self.sid, self._limits(), self.log, self.wall_ns)
+            self._restore_identity(self._hub)
             for tier in (Tier.LIVE, Tier.LATE, Tier.IDENTITY, Tier.WINDOW, Tier.REFINED):
                 topic = topic_of(tier, self.site)
                 self._hub.declare(topic, self._seq.get(topic, 0))
@@ -157,6 +158,15 @@ class PublisherStage:
                 self.log.close()
             raise
         self.push_schema(self.schema)
+
+    def _restore_identity(self, hub: Hub) -> None:
+        """Who the tracks are survives a restart of the session: whoever comes late gets all joins, old ones too."""
+        topic = topic_of(Tier.IDENTITY, self.site)
+        for seq in range(1, self._seq.get(topic, 0) + 1):
+            data = self.log.read(self.sid, topic, seq) if self.log is not None else None
+            message = decode(data) if data is not None else None
+            if data is not None and isinstance(message, Message):
+                hub.restore(message, data)
 
     @property
     def address(self) -> str:
@@ -359,5 +369,8 @@ class PublisherStage:
             "log_bytes": stats.log_bytes,
             "not_recorded": stats.not_recorded,
             "dropped": stats.dropped,
+            "identity": {change.value: self._changes[change.value] for change in IdentityChange},
+            "refined": {"revisions": self._changes["revisions"]}
+            | {cause.name.lower(): self._changes[cause.name.lower()] for cause in RevisionCause},
             "latency_ms": {tier: dict(values) for tier, values in stats.latency_ms.items()},
         }

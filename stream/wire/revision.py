@@ -46,7 +46,7 @@ def revision_messages(
             f"{revision!r} begins at slot {solution.slot0}, expected a multiple of window.hop = {hop}: "
             "segments are cut on the windows' grid"
         )
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "cause": revision.cause.astype(np.uint8),
         "guide_person": revision.guide_person.astype(np.int64),
         "guide_slot0": revision.guide_slot0.astype(np.int64),

@@ -1,7 +1,7 @@
 """One numbered stream as the hub holds it: its newest messages, what a subscriber who returns gets of it.
 
 The ring is unbroken: a jump of the number empties it, so that a message is found by its number alone. Beside it
-stands the newest message per key (camera, component, part of a window), which is the state a snapshot sends.
+stands the newest message per key (camera, component, part of a window, track), which is the state a snapshot sends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .messages import DURABLE, Message, Tier
+from .messages import DURABLE, Message, Tier, tier_of
 
 
 class History(Protocol):
@@ -36,6 +36,8 @@ class HubLimits:
     ring_items: int = 256
     """Newest messages of each topic kept in memory for resume."""
     ring_bytes: int = 64 << 20
+    identity_tracks: int = 65_536
+    """Tracks whose newest identity event is kept for those who come late; some 30 MB. Beyond, the oldest is let go."""
     pulls: int = 64
     """Ranges one subscriber may have asked for and not yet got."""
 
@@ -58,6 +60,7 @@ def plan_resume(
     same_session: bool,
     durable: bool,
     want_snapshot: bool,
+    adds_up: bool = False,
 ) -> Resume:
     """Replay where the messages are still held; else one gap with exact bounds, and the newest state.
 
@@ -67,6 +70,7 @@ def plan_resume(
         last: newest number the subscriber has; None for a first visit.
         same_session: `last` counts in this session.
         durable: the topic is never skipped silently: everything held is replayed.
+        adds_up: its messages only make sense together: where one is gone the whole state is sent instead.
     """
     if last is not None and not same_session:
         return Resume(head + 1, (1, head, "session") if head else None, want_snapshot)
@@ -76,7 +80,7 @@ def plan_resume(
         return Resume(head + 1)
     if first_held is not None and first_held <= last + 1:
         return Resume(last + 1)
-    if durable and first_held is not None:
+    if durable and first_held is not None and not adds_up:
         return Resume(first_held, (last + 1, first_held - 1, "not_held"))
     return Resume(head + 1, (last + 1, head, "not_held"), want_snapshot)
 
@@ -97,6 +101,11 @@ class Topic:
     def durable(self) -> bool:
         return self.tier in DURABLE
 
+    @property
+    def adds_up(self) -> bool:
+        """The state is not the newest message but all of them: who every track is."""
+        return self.tier is Tier.IDENTITY
+
     def add(self, message: Message, data: bytes, limits: HubLimits) -> None:
         if self.head and message.seq != self.head + 1:  # an unbroken ring is what `at` counts on
             self.ring.clear()
@@ -109,10 +118,14 @@ class Topic:
         ):
             self.ring_bytes -= len(self.ring.popleft()[1])
         window = (message.window, message.rev)
-        if self.durable and window != self.latest_window:
+        if self.durable and not self.adds_up and window != self.latest_window:
             self.latest.clear()
             self.latest_window = window
-        self.latest[message.part if self.durable else state_key(message)] = (message.seq, data)
+        key = state_key(message)
+        self.latest.pop(key, None)  # so that the oldest stands first
+        self.latest[key] = (message.seq, data)
+        if len(self.latest) > limits.identity_tracks:
+            del self.latest[next(iter(self.latest))]
 
     @property
     def ring_first(self) -> int:
@@ -124,6 +137,11 @@ class Topic:
 
 
 def state_key(message: Message) -> Hashable:
-    """What a newer message of a topic replaces: the picture of its camera, the health of its component."""
+    """What a newer message of a topic replaces: a camera's picture, a component's health, who a track is."""
+    if message.window is not None:
+        return message.part
+    if tier_of(message.topic) is Tier.IDENTITY:
+        track = message.body.get("track")
+        return track if isinstance(track, int) else ""
     key = message.body.get("camera", message.body.get("component", ""))
     return key if isinstance(key, str) else ""

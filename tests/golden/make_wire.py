@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_late, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import (
+    walkers_frame,
+    walkers_late,
+    walkers_return,
+    walkers_revision,
+    walkers_schema,
+    walkers_window,
+)
 from crowdstream.stream.wire.codec import encode
+from crowdstream.stream.wire.identity import identity_message
 from crowdstream.stream.wire.log import LogWriter
 from crowdstream.stream.wire.log_format import pack_state
 from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message, Tier
+from crowdstream.stream.wire.revision import revision_messages
 from crowdstream.stream.wire.tiers import Stamp, live_message, window_messages
 
 SID = "golden"
@@ -38,7 +47,9 @@ def golden_messages() -> dict[str, Message | Control]:
         "late": live_message(walkers_late(2, 3), "hall", stamp(1), Tier.LATE),
         "window": window_messages(window, "hall", stamp(1))[0],
         "window_empty": window_messages(walkers_window(0, 4, frames=4), "hall", stamp(2))[0],
-        "refined": window_messages(walkers_window(1, 3, frames=4, rev=1), "hall", stamp(1))[0],
+        "refined": revision_messages(walkers_revision(2, 3, frames=4, guide=7), "hall", stamp(1), hop=16)[0],
+        "identity_merge": identity_message(walkers_return(17, 5), "hall", stamp(1), "file_pts"),
+        "identity_split": identity_message(walkers_return(17, 5, split=True), "hall", stamp(2), "file_pts"),
         "status": plain(
             "status", Kind.DATA, {"event": "camera_ended", "camera": "cam0", "text": "end of file"}
         ),
@@ -62,7 +73,7 @@ def golden_messages() -> dict[str, Message | Control]:
 
 
 def write_golden_log(path: Path) -> None:
-    """Schema, three frames, late rows of the second, a window with its state, and an event."""
+    """Schema, three frames, late rows of the second, a window with its state, who came back, better bodies, an event."""
     messages = golden_messages()
     with LogWriter(path) as log:
         for name in (
@@ -73,6 +84,8 @@ def write_golden_log(path: Path) -> None:
             "late",
             "window",
             "window_empty",
+            "identity_merge",
+            "refined",
             "status",
         ):
             message = messages[name]

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from crowdstream.stream.errors import ProtocolError
+from crowdstream.stream.identity import IdentityChange
+from crowdstream.stream.refine.records import RevisionCause
 from crowdstream.stream.wire.codec import decode, encode
+from crowdstream.stream.wire.identity import identity_record
 from crowdstream.stream.wire.log import LogReader
 from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message
+from crowdstream.stream.wire.revision import revision_record
 from crowdstream.stream.wire.schema import SiteSchema, schema_hash
 from crowdstream.stream.wire.tiers import live_record, window_record
 
@@ -50,6 +54,13 @@ def test_every_published_message_is_read(file: Path) -> None:
             assert SiteSchema.from_message(message).to_body()["hash"] == message.body["hash"]
         case Message(window=int()):
             assert window_record([message]).window == message.window
+            revision = revision_record([message])  # 1.0 gave no reasons
+            assert (revision is not None) == (message.rev == 1 and message.version >= (1, 1))
+            assert revision is None or revision.cause.tolist() == [RevisionCause.GAP_FILLED, RevisionCause.GUIDED]
+        case Message() if message.topic.startswith("identity."):
+            event = identity_record(message)
+            assert event is not None and event.gap_s == 3.2 and (event.track, event.previous) == (17, 5)
+            assert event.person == (5 if event.change is IdentityChange.MERGE else 17)
         case Message() if message.topic.startswith(("live.", "late.")):
             assert live_record(message).t_capture_ns == message.t_capture_ns
         case Control(kind=Kind.GAP):
@@ -96,17 +107,9 @@ def test_every_missing_required_key_is_named(file: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
 def test_golden_log_is_read(folder: Path) -> None:
     reader = LogReader(folder / "recording.cslog")
-    topics = [message.topic for message in reader.messages()]
-    assert topics == [
-        "schema.hall",
-        "live.hall",
-        "live.hall",
-        "live.hall",
-        "late.hall",
-        "window.hall",
-        "window.hall",
-        "status",
-    ]
+    topics = [message.topic.removesuffix(".hall") for message in reader.messages()]
+    since_1_1 = ["identity", "refined"] if folder.name >= "wire_1_1" else []
+    assert topics == ["schema", "live", "live", "live", "late", "window", "window", *since_1_1, "status"]
     assert reader.last_state() == {"slots": [48, 52], "betas_weight": 2.0}
     assert reader.health.describe() == ""
 
@@ -114,7 +117,7 @@ def test_golden_log_is_read(folder: Path) -> None:
 def _widen(value: object) -> object:
     """Every map gets one more key, but those whose keys are data (drops by cause, numbers by topic)."""
     if isinstance(value, dict):
-        return {k: v if k in ("drops", "seqs") else _widen(v) for k, v in value.items()} | {"zz_later": 1}
+        return {k: v if k in ("drops", "seqs", "evidence") else _widen(v) for k, v in value.items()} | {"zz_later": 1}
     return [_widen(item) for item in value] if isinstance(value, list) else value
 
 
