@@ -7,7 +7,7 @@ processors with shorter registers get two or four instructions for one.
     2^x:     x = k + f, k whole, |f| <= 1/2;   2^f by its series to f^6, 2^k by its bits       (error 1.5e-7)
     log2 s:  2 / ln 2 atanh(u),  u = (s - c) / (s + c),  c = sqrt 3;   series to u^11, 1 <= s <= 3  (error 1e-8)
 
-Numba knows no vectors: a kernel takes them from arrays and puts them back within one `intrinsic`, made of these.
+Numba knows no vectors: a kernel takes them from arrays and puts them back within one `built_in`, made of these.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from math import log, log2, sqrt
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # numba's own, always the one that fits
+from numba.extending import intrinsic
 
+built_in: Any = intrinsic
+"""Decorator of a function of numba's typing and the arguments' types that gives a signature and a builder of code; its
+callers leave the first argument out."""
 LANES = 16
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
 INTS = ir.VectorType(ir.IntType(32), LANES)
@@ -34,6 +38,13 @@ class Lanes:
 
     builder: Any
     value: Any
+
+    @classmethod
+    def all_of(cls, builder: Any, number: Any) -> Lanes:
+        """The same float32 of the program in every lane."""
+        empty = ir.Constant(FLOATS, ir.Undefined)
+        first = builder.insert_element(empty, number, ir.Constant(ir.IntType(32), 0))
+        return cls(builder, builder.shuffle_vector(first, empty, _ints(0)))
 
     def __add__(self, other: Lanes | float) -> Lanes:
         return self._of(self.builder.fadd(self.value, self._put(other), flags=("contract",)))
@@ -78,6 +89,11 @@ class Lanes:
         u = (self - LOG2_CENTRE) * both * self
         return above * both, u * (u * u)._series(LOG2_SERIES) + log2(LOG2_CENTRE)
 
+    def _mixed(self, other: Lanes, lanes: list[int]) -> Lanes:
+        """A lane of either in each place; those of `other` are numbered from 16 on."""
+        mask = ir.Constant(INTS, lanes)
+        return self._of(self.builder.shuffle_vector(self.value, other.value, mask))
+
     def _series(self, coefficients: tuple[float, ...]) -> Lanes:
         """Horner's rule."""
         total = self._of(self._put(coefficients[-1]))
@@ -94,7 +110,7 @@ class Lanes:
 
 @dataclass(frozen=True)
 class LaneArray:
-    """Vectors in a flat float32 array, from an element on."""
+    """Vectors one after the other in a flat float32 array, from an element on."""
 
     builder: Any
     pointer: Any
@@ -116,6 +132,20 @@ class LaneArray:
 
     def _to(self, vector: int) -> Any:
         return self.builder.gep(self.pointer, [ir.Constant(ir.IntType(64), vector)])
+
+
+def transposed(rows: list[Lanes]) -> list[Lanes]:
+    """Sixteen vectors as a square: out[i] lane j is rows[j] lane i. Squares of 8, 4, 2, 1 change places in turn."""
+    rows = list(rows)
+    size = LANES // 2
+    while size:
+        for i in (i for i in range(LANES) if not i & size):
+            upper, lower = rows[i], rows[i + size]
+            kept = [lane if not lane & size else LANES + lane - size for lane in range(LANES)]
+            rows[i] = upper._mixed(lower, kept)
+            rows[i + size] = upper._mixed(lower, [x + size for x in kept])
+        size //= 2
+    return rows
 
 
 def _ints(number: int) -> Any:

@@ -7,25 +7,25 @@ w_k(ij) is the softmin weight that cell k gave its predecessor ij on the way for
 multiplications and additions only: no exponential, and no difference of large sums, where other codes lose digits.
 
 Layout: the 16 pairs of a block lie innermost (`lanes`), and cells go by anti-diagonals, whose cells do not wait for
-one another. Costs are in units of g / log2 e, so that softmin is made of 2^x and log2 x. R is kept relative to the least
-R of the diagonal before: sums over long paths keep the digits of single costs, and only the value itself,
+one another. Costs are in units of g / log2 e, so that softmin is made of 2^x and log2 x. R is kept relative to the
+least R of the diagonal before: sums over long paths keep the digits of single costs, and only the value itself,
 in float64, has seen the whole. O(B n m); 256 bytes a cell and thread.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from math import log
 from typing import Any
 
 import numpy as np
 from numba import types
-from numba.extending import intrinsic
 
 from ..errors import SolveError
 from .arrays import Array, compiled
-from .lanes import LANES, LaneArray
+from .lanes import LANES, LaneArray, Lanes, built_in, transposed
 
 F0, F1 = np.float32(0.0), np.float32(1.0)
 FAR = np.float32(1e30)
@@ -68,20 +68,21 @@ def soft_dtw(
         raise SolveError(f"soft-DTW: got costs of shape {cost.shape}, expected (pairs, steps, steps)")
     if not (np.isfinite(gamma) and gamma > 0):
         raise SolveError(f"soft-DTW: got gamma {gamma}, expected a positive number in units of the cost")
-    if band is not None and band < 1:
-        raise SolveError(f"soft-DTW: got a band of {band} steps, expected at least 1")
     pairs, n, m = cost.shape
     ends = np.stack([_lengths(lengths_x, pairs, n), _lengths(lengths_y, pairs, m)], axis=1)
-    value, alignment = np.empty(pairs), np.empty(cost.shape, np.float32)
     unit = gamma * log(2.0)
-    work = partial(_blocks, cost, np.float32(1 / unit), ends, -1 if band is None else band, value, alignment)
+    table = _counted(cost, ends, band, unit)
+    value, alignment = np.empty(pairs), np.empty(table.shape, np.float32)
+    work = partial(
+        _blocks, table.ravel(), np.float32(1 / unit), ends, value, alignment.ravel(), n, table.shape[2]
+    )
     blocks = -(-pairs // LANES)
     parts = [(first, min(first + BLOCKS_A_PART, blocks)) for first in range(0, blocks, BLOCKS_A_PART)]
     if pool is None:
-        parts = [(0, blocks)]
-    if not all((map if pool is None else pool.map)(lambda part: work(*part), parts)):
-        raise SolveError(_what_is_wrong(cost, unit, ends))
-    return value * unit, alignment
+        work(0, blocks)
+    else:
+        list(pool.map(lambda part: work(*part), parts))
+    return value * unit, alignment[:, :, :m]
 
 
 def _lengths(given: Array | None, pairs: int, most: int) -> Array:
@@ -95,18 +96,30 @@ def _lengths(given: Array | None, pairs: int, most: int) -> Array:
     return lengths.astype(np.int64)
 
 
-def _what_is_wrong(cost: Array, unit: float, ends: Array) -> str:
-    """The first cost that counts and cannot be."""
-    rows, columns = np.arange(cost.shape[1]), np.arange(cost.shape[2])
-    counts = (rows < ends[:, :1])[:, :, None] & (columns < ends[:, 1:])[:, None]
-    b, i, j = np.argwhere(counts & ~(np.abs(cost) <= LARGEST * unit))[0]
-    return (
-        f"soft-DTW: cost[{b}, {i}, {j}] is {cost[b, i, j]}, expected a finite number below {LARGEST * unit:.3g}; "
-        "mask poses that are not known before they are compared"
-    )
+def _counted(cost: Array, ends: Array, band: int | None, unit: float) -> Array:
+    """The costs as the kernel wants them: rows of at least 16, checked, 0 past the ends, far outside of the band."""
+    if band is not None and band < 1:
+        raise SolveError(f"soft-DTW: got a band of {band} steps, expected at least 1")
+    pairs, n, m = cost.shape
+    rows, columns = ends[:, 0, None, None], ends[:, 1, None, None]
+    i, j = np.arange(n)[:, None], np.arange(m)
+    if pairs and (ends != (n, m)).any():
+        cost = np.where((i < rows) & (j < columns), cost, F0)
+    if pairs and not max(cost.max(), -cost.min()) <= LARGEST * unit:
+        b, y, x = np.argwhere(~(np.abs(cost) <= LARGEST * unit))[0]
+        raise SolveError(
+            f"soft-DTW: cost[{b}, {y}, {x}] is {cost[b, y, x]}, expected a finite number below {LARGEST * unit:.3g}; "
+            "leave poses that are not known out before motions are compared"
+        )
+    if band is not None:
+        aside = np.abs(j * (rows - 1) - i * (columns - 1))
+        outside = (aside > band * (np.maximum(rows, columns) - 1)) & (i < rows) & (j < columns)
+        cost = np.where(outside, np.float32(FAR * unit), cost)
+    missing = max(0, LANES - m)
+    return np.pad(cost, ((0, 0), (0, 0), (0, missing))) if missing else np.ascontiguousarray(cost)
 
 
-@intrinsic
+@built_in
 def advance(
     typing: Any, cells: Any, before2: Any, before1: Any, now: Any, lane: Any, cell: Any, row: Any
 ) -> Any:
@@ -148,7 +161,7 @@ def advance(
     return signature, codegen
 
 
-@intrinsic
+@built_in
 def retreat(typing: Any, cells: Any, cell: Any, diagonal: Any, below: Any, right: Any) -> Any:
     """One cell back: E = what its successors pass to it; its weights become what it passes on itself."""
     signature = types.void(cells, types.int64, types.int64, types.int64, types.int64)
@@ -167,6 +180,89 @@ def retreat(typing: Any, cells: Any, cell: Any, diagonal: Any, below: Any, right
     return signature, codegen
 
 
+@built_in
+def spread(
+    typing: Any,
+    cost: Any,
+    table: Any,
+    element: Any,
+    scale: Any,
+    cells: Any,
+    start: Any,
+    diagonal: Any,
+    row: Any,
+) -> Any:
+    """A tile of a block's costs, 16 columns of one row, into the cells, times `scale`.
+
+    Args:
+        cost: all costs, flat.
+        table: where the table of each lane begins there.
+        element: of a table, where the tile begins.
+        cells, start: the cells, and where row 0 of each diagonal begins.
+        diagonal, row: of the first column, and the row in floats.
+    """
+    signature = types.void(cost, table, types.int64, types.float32, cells, start, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile = _Tile(context, builder, signature.args[1], args[1], signature.args[5], args[5])
+        found = [
+            LaneArray.at(context, builder, signature.args[0], args[0], x)[0] for x in tile.of_pairs(args[2])
+        ]
+        factor = Lanes.all_of(builder, args[3])
+        for x, column in zip(tile.of_cells(args[6], args[7]), transposed(found), strict=True):
+            LaneArray.at(context, builder, signature.args[4], args[4], x)[0] = column * factor
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@built_in
+def collect(
+    typing: Any, alignment: Any, table: Any, element: Any, cells: Any, start: Any, diagonal: Any, row: Any
+) -> Any:
+    """The opposite of `spread`. Lanes without a pair of their own name the last pair, which is written last."""
+    signature = types.void(alignment, table, types.int64, cells, start, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile = _Tile(context, builder, signature.args[1], args[1], signature.args[4], args[4])
+        found = [
+            LaneArray.at(context, builder, signature.args[3], args[3], x)[0]
+            for x in tile.of_cells(args[5], args[6])
+        ]
+        places = zip(tile.of_pairs(args[2]), transposed(found), strict=True)
+        for x, pair in reversed(list(places)):
+            LaneArray.at(context, builder, signature.args[0], args[0], x)[0] = pair
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Where 16 x 16 numbers are: a row in each of 16 tables, a column in each of 16 cells."""
+
+    context: Any
+    builder: Any
+    table_type: Any
+    table: Any
+    start_type: Any
+    start: Any
+
+    def of_pairs(self, element: Any) -> list[Any]:
+        tables = self.context.make_array(self.table_type)(self.context, self.builder, self.table).data
+        return [self.builder.add(self._number(tables, lane, None), element) for lane in range(LANES)]
+
+    def of_cells(self, diagonal: Any, row: Any) -> list[Any]:
+        starts = self.context.make_array(self.start_type)(self.context, self.builder, self.start).data
+        return [self.builder.add(self._number(starts, step, diagonal), row) for step in range(LANES)]
+
+    def _number(self, data: Any, index: int, after: Any) -> Any:
+        place = self.context.get_constant(types.int64, index)
+        if after is not None:
+            place = self.builder.add(place, after)
+        return self.builder.load(self.builder.gep(data, [place]))
+
+
 @compiled
 def _first_cells(n: int, m: int) -> Array:
     """Of each diagonal k = i + j, 2..n+m: where row 0 would begin; every diagonal has an empty cell at each end."""
@@ -180,44 +276,18 @@ def _first_cells(n: int, m: int) -> Array:
 
 
 @compiled
-def _load(
-    cost: Array, first: int, scale: np.float32, ends: Array, band: int, start: Array, cells: Array
-) -> bool:
-    """Costs of a block into its cells, in units of g / log2 e; what does not count is 0. False: a cost that cannot be."""
-    pairs, n, m = cost.shape
-    fine = True
-    for i in range(n):
-        for lane in range(LANES):
-            b = first + lane if first + lane < pairs else pairs - 1
-            rows, columns = ends[b, 0], ends[b, 1]
-            counted = columns if i < rows else 0
-            cell = start[i + 2 :]
-            for j in range(counted):
-                d = cost[b, i, j] * scale
-                fine &= abs(d) <= LARGEST
-                cells[cell[j] + (i + 1) * CELL + lane] = d
-            for j in range(counted, m):
-                cells[cell[j] + (i + 1) * CELL + lane] = F0
-            if band >= 0:
-                for j in range(counted):
-                    if abs(j * (rows - 1) - i * (columns - 1)) > band * (max(rows, columns) - 1):
-                        cells[cell[j] + (i + 1) * CELL + lane] = FAR
-    return fine
-
-
-@compiled
 def _blocks(
     cost: Array,
     scale: np.float32,
     ends: Array,
-    band: int,
     value: Array,
     alignment: Array,
+    n: int,
+    m: int,
     begin: int,
     end: int,
-) -> bool:
-    """Blocks `begin` to `end` of 16 pairs each. False: a cost that cannot be."""
-    pairs, n, m = cost.shape
+) -> None:
+    """Blocks `begin` to `end` of 16 pairs each; costs and alignments flat, rows of at least 16."""
     start = _first_cells(n, m)
     cells = np.empty((n * m + 2 * (n + m + 1)) * CELL, np.float32)
     for k in range(2, n + m + 3):
@@ -226,18 +296,21 @@ def _blocks(
             cells[start[k] + (low - 1) * CELL + x] = F0
             cells[start[k] + (max(low - 1, high) + 1) * CELL + x] = F0
     rows = np.empty((3, (n + 2) * LANES), np.float32)
+    table = np.empty(LANES, np.int64)
     for block in range(begin, end):
         first = block * LANES
-        if not _load(cost, first, scale, ends, band, start, cells):
-            return False
-        _forward(first, ends, start, cells, rows, value, n, m)
-        _back(first, ends, start, cells, pairs, n, m)
+        for x in range(LANES):
+            table[x] = min(first + x, len(ends) - 1) * n * m
         for i in range(n):
-            for j in range(m):
-                cell = start[i + j + 2] + (i + 1) * CELL
-                for lane in range(min(LANES, pairs - first)):
-                    alignment[first + lane, i, j] = cells[cell + lane]
-    return True
+            for j in range(0, m, LANES):
+                j = min(j, m - LANES)  # the last tile may overlap the one before
+                spread(cost, table, i * m + j, scale, cells, start, i + j + 2, (i + 1) * CELL)
+        _forward(first, ends, start, cells, rows, value, n, m)
+        _back(first, ends, start, cells, n, m)
+        for i in range(n):
+            for j in range(0, m, LANES):
+                j = min(j, m - LANES)
+                collect(alignment, table, i * m + j, cells, start, i + j + 2, (i + 1) * CELL)
 
 
 @compiled
@@ -245,7 +318,6 @@ def _forward(
     first: int, ends: Array, start: Array, cells: Array, rows: Array, value: Array, n: int, m: int
 ) -> None:
     """R and weights of a block, diagonal by diagonal; values in units of g / log2 e."""
-    pairs = len(ends)
     before2, before1, now = rows[0], rows[1], rows[2]
     before2[:] = FAR
     before1[:] = FAR
@@ -262,7 +334,7 @@ def _forward(
             now[(low - 1) * LANES + x] = FAR
             now[(high + 1) * LANES + x] = FAR
             b = first + x
-            if b < pairs and ends[b, 0] + ends[b, 1] == k:
+            if b < len(ends) and ends[b, 0] + ends[b, 1] == k:
                 value[b] = base[x] + now[ends[b, 0] * LANES + x]
             # the base of the next diagonal is the least R of this one
             least = lane[2 * LANES + x]
@@ -273,9 +345,9 @@ def _forward(
 
 
 @compiled
-def _back(first: int, ends: Array, start: Array, cells: Array, pairs: int, n: int, m: int) -> None:
+def _back(first: int, ends: Array, start: Array, cells: Array, n: int, m: int) -> None:
     """E of a block into the places of its costs, from the ends of its pairs on."""
-    for x in range(min(LANES, pairs - first)):
+    for x in range(min(LANES, len(ends) - first)):
         rows, columns = ends[first + x, 0], ends[first + x, 1]
         cells[start[rows + columns] + rows * CELL + x] = F1
     for k in range(n + m, 1, -1):
