@@ -53,17 +53,34 @@ def merge_windows(windows: Iterable[WindowSolution]) -> Iterator[MotionChunk]:
     Args:
         windows: ordered by first slot.
     """
-    pending: list[WindowSolution] = []
-    start = 0
+    merger = WindowMerger()
     for window in windows:
-        start = window.slot0 if not pending else start
-        if pending and window.slot0 > start:
-            yield from _emit(pending, start, window.slot0)
-            start = window.slot0
-        pending = [w for w in pending if _end(w) > start]
-        pending.append(window)
-    if pending:
-        yield from _emit(pending, start, max(map(_end, pending)))
+        yield from merger.push(window)
+    yield from merger.flush()
+
+
+class WindowMerger:
+    """The same, window by window as they come. Memory: the windows that the next one may still touch."""
+
+    def __init__(self) -> None:
+        self._pending: list[WindowSolution] = []
+        self._start = 0
+
+    def push(self, window: WindowSolution) -> Iterator[MotionChunk]:
+        """Takes the next window in order of first slots; gives what it settles."""
+        if not self._pending:
+            self._start = window.slot0
+        elif window.slot0 > self._start:
+            yield from _emit(self._pending, self._start, window.slot0)
+            self._start = window.slot0
+        self._pending = [w for w in self._pending if _end(w) > self._start]
+        self._pending.append(window)
+
+    def flush(self) -> Iterator[MotionChunk]:
+        """The end of the windows."""
+        if self._pending:
+            yield from _emit(self._pending, self._start, max(map(_end, self._pending)))
+        self._pending = []
 
 
 def blend_weights(num_frames: int) -> Float[Array, "T"]:
