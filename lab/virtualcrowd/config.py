@@ -12,7 +12,7 @@ class CrowdConfig(StageConfig):
     """One virtual crowd. Shares are of the people present at a time; what they leave over walks alone."""
 
     scene: str = "plaza"
-    """Name of the place: plaza, station, hillside or terrace."""
+    """Name of the place: plaza, station, hillside, terrace or colonnade."""
     people: int = Field(100, ge=1, le=2000)
     """Present at a time, from the first slot on; arrivals replace departures."""
     seconds: float = Field(20.0, gt=0.0, le=3600.0)

@@ -1,4 +1,4 @@
-"""The places virtual crowds live in: a plaza, a station hall, a hillside and a terrace of two levels.
+"""The places virtual crowds live in: a plaza, a station hall, a hillside, a terrace of two levels, and a colonnade.
 
 World: metres, z up, origin near the middle. By convention a scene is looked at from its front, the -y side:
 cameras stand there, kiosks turn their backs (+y) away from it, and what goes on behind them is hidden.
@@ -21,6 +21,8 @@ Array = np.ndarray
 KIOSK_HEIGHT_M = 2.6
 WALL_HEIGHT_M = 1.1
 PILLAR_HEIGHT_M = 4.0
+SCREEN_HEIGHT_M = 3.2
+"""Of a colonnade: hides who walks within some three metres behind it from a camera 16 m up."""
 BENCH_HEIGHT_M = 0.45
 FAR_M = 200.0
 """How far pieces of ground reach beyond what people walk on."""
@@ -252,6 +254,28 @@ def _terrace(rng: np.random.Generator) -> Scene:
     return layout.scene("terrace")
 
 
+def _colonnade(rng: np.random.Generator) -> Scene:
+    """Rows of tall screens across the view; people walk along behind them, out of sight, and come out again."""
+    width, depth = 62.0, 44.0
+    j = rng.uniform(-1.5, 1.5, 8)
+    places = {
+        "south": ("south", 4.0 * j[0]), "east_front": ("east", -12 + j[1]), "east": ("east", j[2]),
+        "east_back": ("east", 12 + j[3]), "north": ("north", 4.0 * j[4]), "west_back": ("west", 12 + j[5]),
+        "west": ("west", j[6]), "west_front": ("west", -12 + j[7]),
+    }  # fmt: skip
+    layout = _Layout(_chamfered(width, depth, 5.0), Ground(), _gates(width, depth, places, 7.0), rng)
+    for y, count in ((-7.0, 3), (7.0, 4)):
+        for x in np.linspace(-18, 18, count) + rng.uniform(-1.5, 1.5, count):
+            size = (rng.uniform(3.2, 4.8), 0.4)
+            shape = box(np.array([x, y + rng.uniform(-0.6, 0.6)]), size, rng.uniform(-0.1, 0.1))
+            if layout.fits(shape, _LANE_M):
+                layout.put("wall", shape, SCREEN_HEIGHT_M)
+    layout.scatter("kiosk", 4, (3.2, 2.0), SCREEN_HEIGHT_M, 0.1, (-22, 22, -14, 14), 2.4)
+    layout.scatter("planter", 4, (1.6, 1.2), 0.9, 0.5, (-26, 26, -19, 19))
+    layout.scatter("bench", 4, (1.8, 0.5), BENCH_HEIGHT_M, 0.3, (-26, 26, -19, 19), 1.6)
+    return layout.scene("colonnade")
+
+
 def _edge_walls(
     layout: _Layout, edge_y: float, half_m: float, ramps: Float[Array, "R"], half: Float[Array, "R"],
     rise_m: float, run_m: float,
@@ -316,5 +340,6 @@ SCENES: dict[str, Callable[[np.random.Generator], Scene]] = {
     "station": _station,
     "hillside": _hillside,
     "terrace": _terrace,
+    "colonnade": _colonnade,
 }
 """Builders by name."""

@@ -105,7 +105,7 @@ def test_a_perfect_detector_sees_the_truth(tmp_path: Path) -> None:
 def test_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("scenes") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["plaza", "station", "hillside", "terrace"]
+    assert [line.split()[0] for line in lines] == ["plaza", "station", "hillside", "terrace", "colonnade"]
     assert all(float(line.split()[1]) >= 2500.0 for line in lines)
 
 
@@ -121,7 +121,7 @@ def test_a_missing_renderer_is_said_before_the_work(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("make -o x --scene moon", "plaza, station, hillside, terrace"),
+        ("make -o x --scene moon", "plaza, station, hillside, terrace, colonnade"),
         ("make -o x --view above", "high, low"),
         ("make -o x --size 16k", "720p, 1080p, 4k, 8k"),
         ("make -o x --fps fast", "a number from 1 to 120"),

@@ -108,6 +108,23 @@ def test_terrace_has_two_levels_and_ramps_between() -> None:
     assert (slopes > 5.0).sum() == 2 and slopes.max() < 8.0
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_colonnade_hides_whoever_walks_behind_its_screens(seed: int) -> None:
+    """From the high camera too: the head of a tall person 1.5 m behind the middle of a screen lies in its shadow."""
+    scene = build_scene("colonnade", seed)
+    screens = [o for o in scene.obstacles if o.kind == "wall"]
+    assert len(screens) >= 5
+    eye = place_camera(scene, "high", (1920, 1080), seed).centre_world_m
+    for screen in screens:
+        along = screen.outline_m[1] - screen.outline_m[0]
+        assert np.linalg.norm(along) > 3.0, "a walk of some seconds"
+        head = np.array([*screen.outline_m.mean(axis=0), 1.85]) + np.array([0.0, 1.5, 0.0])
+        share = (screen.outline_m[:, 1].mean() - head[1]) / (
+            eye[1] - head[1]
+        )  # where the ray meets the screen
+        assert head[2] + share * (eye[2] - head[2]) < screen.base_m + screen.height_m
+
+
 def test_unknown_names_are_told_apart() -> None:
     with pytest.raises(CrowdstreamError, match="plaza, station, hillside, terrace"):
         build_scene("moon", 0)
