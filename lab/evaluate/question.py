@@ -16,6 +16,7 @@ from ...kernels.body.data import BodyData
 from ...stream.body_files import load_body
 from ...stream.calibration_file import Calibration
 from ...stream.records import Observation
+from ..virtualcrowd.sighting_appearance import simulated_codes
 from ..virtualcrowd.sightings import Sightings
 from ..virtualcrowd.truth import CrowdMotion, View
 from .errors import EvaluateError
@@ -160,7 +161,8 @@ def _observations(question: Question, seen: Seen) -> Iterable[Observation]:
         return seen.observations
     if seen.sightings is None:
         raise EvaluateError(f"the crowd has no sightings of camera {seen.view.name!r}; make it again")
-    return seen.sightings.observations(seen.view.name)
+    codes = simulated_codes(seen.view, seen.sightings, seen.motion.seed)
+    return seen.sightings.observations(seen.view.name, codes)
 
 
 def _frames_within(view: View, seconds: float | None) -> int:

@@ -46,8 +46,17 @@ class Sightings:
         if (np.diff(self.frame) < 0).any():
             raise ShapeError("Sightings.frame: rows must be ordered by frame")
 
-    def observations(self, camera: str) -> Iterator[Observation]:
-        """What the engine is given, frame by frame; frames without a row too."""
+    def observations(
+        self, camera: str, appearance: Float[Array, "R A"] | None = None
+    ) -> Iterator[Observation]:
+        """What the engine is given, frame by frame; frames without a row too.
+
+        Args:
+            appearance: codes of the rows, zeros where none (`sighting_appearance`); None: no codes at all.
+        """
+        codes = np.zeros((len(self.frame), 0), np.float32) if appearance is None else appearance
+        if len(codes) != len(self.frame):
+            raise ShapeError(f"appearance: got {len(codes)} codes for {len(self.frame)} sightings")
         edges = np.searchsorted(self.frame, np.arange(len(self.t_ns) + 1))
         for index, t_ns in enumerate(self.t_ns.tolist()):
             rows = slice(edges[index], edges[index + 1])
@@ -56,4 +65,5 @@ class Sightings:
                 boxes_px=self.boxes_px[rows].astype(np.float32), scores=self.scores[rows].astype(np.float32),
                 detected=True, keypoints_px=self.keypoints_px[rows].astype(np.float32),
                 confidence=self.confidence[rows].astype(np.float32), posed=np.ones(rows.stop - rows.start, bool),
+                appearance=codes[rows].astype(np.float32),
             )  # fmt: skip
