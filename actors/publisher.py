@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from ..kernels.solve.problem import WindowSolution
 from ..stream.calibration_file import Calibration
-from ..stream.identity import IdentityChange, IdentityEvent
+from ..stream.identity import IdentityEvent
 from ..stream.records import TrackedFrame
-from ..stream.refine.records import Revision, RevisionCause
+from ..stream.refine.records import Revision
 from ..stream.site import SiteNote
 from ..stream.wire.publish import PublisherStage
 from ..stream.wire.schema import CameraInfo, SiteSchema
@@ -29,10 +28,6 @@ class PublisherWorker:
         self._counted_to: dict[int, int] = {}
         self._person_frames = 0
         self._windows = 0
-        self._identity: Counter[str] = Counter({change.value: 0 for change in IdentityChange})
-        self._revised: Counter[str] = Counter(
-            {"revisions": 0} | {cause.name.lower(): 0 for cause in RevisionCause}
-        )
         self.watch = Stopwatch()
 
     def start(self, info: SourceInfo) -> str:
@@ -70,16 +65,12 @@ class PublisherWorker:
         with self.watch.measure("publish"):
             for event in events:
                 self._stage.push_identity(event)
-        self._identity.update(event.change.value for event in events)
 
     def push_revision(self, revisions: Sequence[Revision], which: int) -> None:
         """Commit one of the refiner's revisions, then publish it. Its person-frames were counted with their windows."""
         assert self._stage is not None
-        revision = revisions[which]
         with self.watch.measure("publish"):
-            self._stage.push_revision(revision)
-        self._revised["revisions"] += 1
-        self._revised.update(RevisionCause(int(cause)).name.lower() for cause in revision.cause)
+            self._stage.push_revision(revisions[which])
 
     def push_note(self, note: SiteNote) -> None:
         """Tell subscribers what the site has to say."""
@@ -102,8 +93,6 @@ class PublisherWorker:
             "published": published,
             "windows": self._windows,
             "person_frames": self._person_frames,
-            "identity": dict(self._identity),
-            "revised": dict(self._revised),
             "seconds": dict(self.watch.seconds),
         }
 

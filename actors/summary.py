@@ -49,7 +49,7 @@ def summarise(
         "realtime_factor": round(captured_s / elapsed_s, 4) if elapsed_s > 0 else 0.0,
         "stage_seconds": {name: round(value, 3) for name, value in sorted(seconds.items())},
         "drops": _drops(site, published, camera, reports.get("supervisor", {}), reports.get("refining", {})),
-        "identity": {change: int(publisher.get("identity", {}).get(change, 0)) for change in CHANGES},
+        "identity": {change: int(published.get("identity", {}).get(change, 0)) for change in CHANGES},
         "refine": _refine(reports),
         "latency_ms": {
             tier: {
@@ -94,7 +94,7 @@ def _drops(
 def _refine(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the refiner did; all zeros where it was left out."""
     refiner, refining = reports.get("refiner", {}), reports.get("refining", {})
-    revised = reports.get("publisher", {}).get("revised", {})
+    revised = reports.get("publisher", {}).get("published", {}).get("refined", {})
     return {
         "windows": int(refining.get("answered", 0)),
         "restarts": int(refining.get("restarts", 0)),

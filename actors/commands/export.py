@@ -38,6 +38,12 @@ def export(
         CoastingRows,
         typer.Option(help="mot: predicted boxes to write; inside: those before a later sighting"),
     ] = CoastingRows.INSIDE,
+    tracks: Annotated[
+        bool,
+        typer.Option(
+            "--tracks", help="The tracker's own ids: nobody who came back is joined to who they were"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON")] = False,
 ) -> None:
     """Write a recorded log as MOT text, CSV tables or AMASS motion files."""
@@ -48,7 +54,7 @@ def export(
 
     console = Console(stderr=True)
     with console.status(f"reading {log}") as status:
-        recording = Recording(log, session)
+        recording = Recording(log, session, tracks)
         status.update(f"writing {format.value} to {output}")
         match format:
             case ExportFormat.MOT:

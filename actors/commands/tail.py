@@ -12,8 +12,12 @@ import numpy as np
 import typer
 
 from ...kernels.solve.problem import Provenance
+from ...stream.errors import ProtocolError
+from ...stream.identity import IdentityChange
+from ...stream.refine.records import RevisionCause
 from ...stream.wire.client import DEFAULT_URL, Reconnect, subscribe
 from ...stream.wire.conversation import Bye, Event, Snapshot, Welcome
+from ...stream.wire.identity import identity_record
 from ...stream.wire.messages import Gap, Kind, Message, Tier, tier_of
 
 
@@ -95,9 +99,45 @@ def _describe(message: Message) -> str:
             frames = int((states != Provenance.ABSENT).sum())
             part = f" part {message.part + 1}/{message.parts}" if message.parts > 1 else ""
             head = f"window {message.window} rev {message.rev}{part}"
-            return f"{head}  {people} people, {frames} person-frames, {observed} observed{flags}"
+            return (
+                f"{head}  {people} people, {frames} person-frames, {observed} observed{_why(message)}{flags}"
+            )
+        case Tier.IDENTITY:
+            return _identity(message) + flags
         case _:
             return "  ".join(f"{key}={value}" for key, value in body.items()) + flags
+
+
+def _identity(message: Message) -> str:
+    """Who somebody is from now on, and what spoke for it."""
+    try:
+        event = identity_record(message)
+    except ProtocolError as exc:
+        return str(exc)
+    if event is None:
+        return f"track {message.body.get('track')}: {message.body.get('change')}"
+    cues = ", ".join(f"{cue} {ratio:+.1f}" for cue, ratio in event.evidence.items())
+    sure = f"p {event.probability:.2f}" + (f" ({cues})" if cues else "")
+    said = f"  {event.reason}" if event.reason else ""
+    if event.change is IdentityChange.MERGE:
+        gap = f"hidden {event.gap_s:.1f} s"
+        return f"person {event.track} is person {event.person} again: {gap}, {sure}{said}"
+    return f"person {event.track} is not person {event.previous} after all: {sure}{said}"
+
+
+def _why(message: Message) -> str:
+    """What a revision has done to whom; nothing of one that does not say."""
+    cause, guide, moved = (message.body.get(key) for key in ("cause", "guide_person", "changed_m"))
+    ids = message.body.get("person_ids")
+    if not all(isinstance(column, np.ndarray) and column.ndim == 1 for column in (cause, guide, moved, ids)):
+        return ""
+    said = []
+    for person, why, by, far in zip(ids, cause, guide, moved, strict=False):  # type: ignore[arg-type]
+        known = int(why) in RevisionCause.__members__.values()
+        word = RevisionCause(int(why)).name.lower().replace("_", " ") if known else f"cause {why}"
+        helped = f" by {by}" if by >= 0 else ""
+        said.append(f"{person} {word}{helped}" + (f", moved {far:.2f} m" if math.isfinite(far) else ""))
+    return ": " + "; ".join(said) if said else ""
 
 
 def _length(value: object) -> int:

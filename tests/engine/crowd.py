@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,18 @@ import av
 import numpy as np
 
 from crowdstream.actors.plan import EnginePlan, SourceInfo
+from crowdstream.actors.solver import SolvedWindow
+from crowdstream.actors.tracking import TrackingWorker
 from crowdstream.actors.workers import Workers
 from crowdstream.configs.load import load_config
+from crowdstream.kernels.solve.problem import WindowProblem, WindowSolution
 from crowdstream.lab.scripted_crowd import ScriptedCrowd
 from crowdstream.stream.calibration_file import Calibration, save_calibration
+from crowdstream.stream.identity import IdentityChange, IdentityEvent
 from crowdstream.stream.records import Frame, Observation
+from crowdstream.stream.refine.records import Revision, RevisionCause
 from crowdstream.stream.ring import RingReader, SlotToken
+from crowdstream.stream.site import SiteOutput
 
 CROWD = ScriptedCrowd()
 
@@ -47,7 +54,61 @@ class ScriptedPerception:
         return {"seconds": {}, "networks": {}}
 
 
+class EventfulTracking(TrackingWorker):
+    """The real tracker, and somebody who says at stated frames that two of its tracks are one person, or are not."""
+
+    EVENTS = ((20, "merge"), (50, "split"), (90, "merge"), (100, "split"))
+
+    def step(self, observations: list[Observation]) -> list[SiteOutput]:
+        return [self._with_events(output) for output in super().step(observations)]
+
+    def _with_events(self, output: SiteOutput) -> SiteOutput:
+        frame = output.tracked[0]
+        said = [IdentityChange(change) for index, change in self.EVENTS if index == frame.index]
+        t_ns = frame.t_capture_ns
+        return replace(
+            output, identity=tuple(IdentityEvent(change, 3, 2, 2, t_ns, 0, t_ns, 0.9) for change in said)
+        )
+
+
+class EagerRefiner:
+    """Knows better every fourth window, and writes into it how many events it has heard."""
+
+    def __init__(self, plan: EnginePlan) -> None:
+        self.plan = plan
+        self.rev, self.heard = 0, 0
+
+    def start(self, own_process: bool = False) -> None: ...
+
+    def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:
+        self.rev, self.heard = min_rev, len(identity)
+
+    def step(
+        self, problem: WindowProblem, solved: SolvedWindow, identity: Sequence[IdentityEvent] = ()
+    ) -> list[Revision]:
+        self.heard += len(identity)
+        return [self._better(solved.solution)] if problem.slot0 % 64 == 0 else []
+
+    def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revision]:
+        self.heard += len(identity)
+        return [self._better(self.last), self._better(self.last)]
+
+    def _better(self, solution: WindowSolution) -> Revision:
+        self.rev += 1
+        self.last = solution
+        n = len(solution.person_ids)
+        return Revision(
+            replace(solution, rev=self.rev), np.full(n, RevisionCause.GUIDED, np.uint8),
+            np.full(n, self.heard), np.full(n, 64), np.full(n, 0.1),
+        )  # fmt: skip
+
+    def stop(self) -> dict[str, Any]:
+        return {"counts": {"segments": 7}, "seconds": {"refine": 0.5}}
+
+
 SCRIPTED = Workers(perception=ScriptedPerception)
+REVISED = replace(SCRIPTED, tracking=EventfulTracking, refiner=EagerRefiner)
+"""With identities that change and bodies that get better."""
 
 
 def write_video(path: Path, frames: int = CROWD.frames, fps: int = 30) -> Path:

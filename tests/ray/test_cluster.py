@@ -60,14 +60,16 @@ def topics_of(log: Path) -> dict[str, list[bytes]]:
 
 def test_same_bytes_per_topic_as_inline_and_nothing_left_behind(tmp_path: Path, crowd: ModuleType) -> None:
     before = set(Path("/dev/shm").glob("crowdstream_*"))
-    inline = run_engine(crowd.make_plan(tmp_path, "inline", log="inline.cslog"), workers=crowd.SCRIPTED)
-    clustered = run_engine(crowd.make_plan(tmp_path, "ray", log="ray.cslog"), workers=crowd.SCRIPTED)
+    inline = run_engine(crowd.make_plan(tmp_path, "inline", log="inline.cslog"), workers=crowd.REVISED)
+    clustered = run_engine(crowd.make_plan(tmp_path, "ray", log="ray.cslog"), workers=crowd.REVISED)
     ours, theirs = topics_of(tmp_path / "ray.cslog"), topics_of(tmp_path / "inline.cslog")
     assert sorted(ours) == sorted(theirs)
+    assert {"identity.crowd", "refined.crowd"} <= set(ours)
     different = [topic for topic in ours if not ours[topic] == theirs[topic]]
     assert different == []  # never the bytes themselves: a diff of megabytes takes longer than the test
     assert clustered["runtime"] == "ray"
-    for key in ("frames", "people_max", "people_mean", "tracks", "windows", "person_frames", "drops"):
+    counted = "frames people_max people_mean tracks windows person_frames drops identity refine"
+    for key in counted.split():
         assert clustered[key] == inline[key], key
     assert set(Path("/dev/shm").glob("crowdstream_*")) == before
 
@@ -129,6 +131,32 @@ def test_a_worker_that_dies_ends_the_run_with_its_cause_and_keeps_what_is_commit
     runtime = plan.config.runtime
     assert 96 - runtime.batches_in_flight * runtime.batch_frames <= len(live) <= 96
     assert len(windows) >= 1
+
+
+def test_a_killed_refiner_is_replaced_and_nobody_else_notices(tmp_path: Path, crowd: ModuleType) -> None:
+    class KilledOnce(crowd.EagerRefiner):  # type: ignore[name-defined,misc]
+        def step(self, problem: Any, solved: Any, identity: Any = ()) -> Any:
+            been_here = self.plan.record.with_suffix(".killed")
+            if problem.window == 2 and not been_here.exists():
+                been_here.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().step(problem, solved, identity)
+
+    notes: list[str] = []
+    plan = crowd.make_plan(tmp_path, "ray", "solve.lifter=false", "solve.motion_prior=false")
+    found = run_engine(plan, RunHooks(note=notes.append), replace(crowd.REVISED, refiner=KilledOnce))
+    assert found["frames"] == crowd.CROWD.frames and found["windows"] == 6
+    assert found["refine"]["restarts"] == 1 and found["drops"] == {"refine_lost": 1}
+    assert [note.partition(":")[0] for note in notes] == ["refiner_restarted"]
+    messages = list(LogReader(tmp_path / "run.cslog").messages())
+    refined = [m for m in messages if tier_of(m.topic) is Tier.REFINED and m.part == 0]
+    # of windows 0 and 4, and two at the end; the second refiner goes on above what the first one published
+    assert [m.rev for m in refined] == [1, 3, 4, 5]
+    # every event was heard, those of the window that was lost too
+    assert [int(m.body["guide_person"][0]) for m in refined] == [2, 4, 4, 4]
+    assert any(
+        m.body.get("event") == "refiner_restarted" for m in messages if tier_of(m.topic) is Tier.STATUS
+    )
 
 
 INTERRUPTED = """

@@ -22,6 +22,8 @@ def test_every_preset_is_valid(name: str) -> None:
 
 
 def test_presets_differ_where_they_should() -> None:
+    assert load_config("paper").refine.preset == "paper" and load_config("live").refine.preset == "live"
+    assert [name for name in preset_names() if not load_config(name).refine.enabled] == ["edge"]
     assert load_config("paper").solve.preset == "paper" and load_config("replay").solve.preset == "live"
     assert load_config("live").runtime.drop_late and not load_config("replay").runtime.drop_late
     assert load_config("edge").runtime.kind == "inline"
