@@ -19,6 +19,12 @@ from ...stream.wire.client import DEFAULT_URL, Reconnect, subscribe
 from ...stream.wire.conversation import Bye, Event, Snapshot, Welcome
 from ...stream.wire.identity import identity_record
 from ...stream.wire.messages import Gap, Kind, Message, Tier, tier_of
+from ...stream.wire.revision import WHY_ROWS
+from ...stream.wire.tiers import typed_rows
+
+MOST_NAMED = 6
+"""People of a revision that one line says more of."""
+_WHY = ("person_ids", "cause", "guide_person", "changed_m")
 
 
 def tail(
@@ -127,17 +133,20 @@ def _identity(message: Message) -> str:
 
 def _why(message: Message) -> str:
     """What a revision has done to whom; nothing of one that does not say."""
-    cause, guide, moved = (message.body.get(key) for key in ("cause", "guide_person", "changed_m"))
-    ids = message.body.get("person_ids")
-    if not all(isinstance(column, np.ndarray) and column.ndim == 1 for column in (cause, guide, moved, ids)):
+    try:
+        rows = typed_rows(message.body, {"person_ids": (), **WHY_ROWS}, frames=0)
+    except ProtocolError:
         return ""
     said = []
-    for person, why, by, far in zip(ids, cause, guide, moved, strict=False):  # type: ignore[arg-type]
-        known = int(why) in RevisionCause.__members__.values()
-        word = RevisionCause(int(why)).name.lower().replace("_", " ") if known else f"cause {why}"
-        helped = f" by {by}" if by >= 0 else ""
-        said.append(f"{person} {word}{helped}" + (f", moved {far:.2f} m" if math.isfinite(far) else ""))
-    return ": " + "; ".join(said) if said else ""
+    for person, why, guide, moved_m in zip(*(rows[name].tolist() for name in _WHY), strict=True):
+        known = why in RevisionCause.__members__.values()
+        word = RevisionCause(why).name.lower().replace("_", " ") if known else f"cause {why}"
+        helped = f" by {guide}" if guide >= 0 else ""
+        said.append(
+            f"{person} {word}{helped}" + (f", moved {moved_m:.2f} m" if math.isfinite(moved_m) else "")
+        )
+    more = f"; and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
+    return ": " + "; ".join(said[:MOST_NAMED]) + more if said else ""
 
 
 def _length(value: object) -> int:

@@ -3,7 +3,8 @@
 World as published: metres, z up; root orientation and translation are SMPL's own, so
 `smplx.SMPL(betas=betas, global_orient=poses[:, :3], body_pose=poses[:, 3:], transl=trans)` stands in the scene.
 Beside AMASS's keys: `confidence (F,)`, `provenance (F,)` (0 absent, 1 observed, 2 interpolated, 3 infilled,
-4 guided), `t_ns (F,)`, `slot0`, `person_id`, `rev (F,)`. Frames are evenly spaced from the first slot to the
+4 guided), `t_ns (F,)`, `slot0`, `person_id`, `rev (F,)`, `guided_by (F,)` (the person whose motion helped, -1:
+nobody's). Frames are evenly spaced from the first slot to the
 last; a stretch in which the person was away is bridged along a line and the shortest turn, and is 0 in
 `provenance` and `confidence`.
 """
@@ -40,6 +41,7 @@ def export_amass(recording: Recording, folder: Path) -> Exported:
     files, frames, short = [], 0, 0
     for person, motion in sorted(people.items()):
         arrays = _arrays(person, motion)
+        arrays["guided_by"] = _guides(recording, person, arrays)
         if len(arrays["poses"]) < MIN_FRAMES:
             short += 1
             continue
@@ -110,6 +112,16 @@ def _arrays(person: int, motion: _Motion) -> dict[str, np.ndarray]:
         out[name] = np.full(len(every), away, values.dtype)
         out[name][slots - slots[0]] = values
     return out
+
+
+def _guides(recording: Recording, person: int, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Who helped with the revision that stands in each frame."""
+    rev, first = arrays["rev"], int(arrays["slot0"])
+    guided_by = np.full(len(rev), -1)
+    for row in recording.standing.guides(person):
+        at = np.arange(max(row.slot0, first), min(row.stop, first + len(rev))) - first
+        guided_by[at[rev[at] == row.rev]] = recording.persons.person_of(row.guide)
+    return guided_by
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:

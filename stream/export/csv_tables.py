@@ -2,6 +2,7 @@
 
 tracks.csv   camera,frame,t_capture_ns,person,seen,left,top,width,height,score,x_m,y_m,z_m,vx_mps,vy_mps
              frame counts from 1; places are empty until there is a ground
+             person is who the track turned out to be
 joints.csv   slot,t_ns,person,joint,x_m,y_m,z_m,confidence,provenance,rev
              long form: 24 rows a body and slot of the 30 Hz timeline; joint by name, provenance by word
 """

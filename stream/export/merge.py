@@ -8,7 +8,9 @@ largest in the middle, where a window knows past and future, and near zero at it
 go out without a step, and two that disagree are cross-faded instead of cut. Positions are averaged as vectors,
 rotations as quaternions turned to the hemisphere of the heaviest; a window whose body faces more than 90
 degrees away from the heaviest one is left out of the slot, as the mean of two opposite bodies is neither.
-Where a refinement exists for a slot, only the highest revision counts. O(windows x people x T).
+Where a refinement exists for a slot, only the highest revision counts: not only in its own window, in all that cover
+the slot. A slot in which the highest revision has nobody is taken back, and no lower one may bring the person back:
+such rows never come here, `standing.py` has made them ABSENT. O(windows x people x T).
 """
 
 from __future__ import annotations

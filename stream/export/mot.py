@@ -10,8 +10,9 @@ A row is about a box, and the bottom of a box meets the ground nearer to the cam
 does: half a stride and the toes. Places of tracks and bodies lie under the torso everywhere else in crowdstream;
 here, and only here, they are moved `BOX_LEAD_M` towards the camera, as annotated boxes have it.
 
-A track that nobody sees any more is followed for a while; the rows after its last sighting are known, now,
-to be vain and are left out (`coasting="inside"`).
+A track that nobody sees any more is followed for a while; the rows after the person's last sighting are known,
+now, to be vain and are left out (`coasting="inside"`). Of joined tracks the last sighting is that of the last one, so
+the gap between them stays.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .paths import smoothed_places
 from .recording import Exported, Recording, file_stem, make_folder, text_target
 
 Coasting = Literal["all", "inside", "none"]
-"""Which predicted boxes are rows: all, those before the person is seen again, or none."""
+"""Which predicted boxes are rows: all, those between two sightings of the person, or none."""
 
 
 def export_mot(recording: Recording, folder: Path, coasting: Coasting = "inside") -> Exported:
@@ -40,11 +41,13 @@ def export_mot(recording: Recording, folder: Path, coasting: Coasting = "inside"
     Raises:
         ExportError: no frame in the log, or the folder cannot be written.
     """
-    last_seen: dict[tuple[str, int], int] = {}
+    sighted: dict[tuple[str, int], tuple[int, int]] = {}
     cameras: dict[str, None] = {}
     for frame in recording.frames():
         cameras[frame.camera] = None
-        last_seen.update(((frame.camera, int(p)), frame.index) for p in frame.person_ids[frame.seen])
+        for person in frame.person_ids[frame.seen].tolist():
+            first, last = sighted.get((frame.camera, person), (frame.index, frame.index))
+            sighted[frame.camera, person] = (min(first, frame.index), max(last, frame.index))
     if not cameras:
         raise ExportError(
             f"{recording.path} holds no live frame; MOT needs the tracked boxes of a recorded run"
@@ -55,7 +58,7 @@ def export_mot(recording: Recording, folder: Path, coasting: Coasting = "inside"
     for camera, path in paths.items():
         with text_target(path) as file:
             for frame, places in _placed(recording, camera):
-                lines = _rows(frame, places, last_seen, coasting)
+                lines = _rows(frame, places, sighted, coasting)
                 file.writelines(lines)
                 rows += len(lines)
     return Exported(tuple(paths.values()), rows, recording.notes)
@@ -83,14 +86,17 @@ def _placed(recording: Recording, camera: str) -> Iterator[tuple[TrackedFrame, n
 
 
 def _rows(
-    frame: TrackedFrame, places: np.ndarray, last_seen: dict[tuple[str, int], int], coasting: Coasting
+    frame: TrackedFrame,
+    places: np.ndarray,
+    sighted: dict[tuple[str, int], tuple[int, int]],
+    coasting: Coasting,
 ) -> list[str]:
     lines = []
     for row in np.argsort(frame.person_ids, kind="stable"):
         person = int(frame.person_ids[row])
         if not frame.seen[row]:
-            again = frame.index < last_seen.get((frame.camera, person), -1)
-            if coasting == "none" or (coasting == "inside" and not again):
+            first, last = sighted.get((frame.camera, person), (0, -1))
+            if coasting == "none" or (coasting == "inside" and not first < frame.index < last):
                 continue
         x1, y1, x2, y2 = (float(v) for v in frame.boxes_px[row])
         where = ",".join(f"{v:.4f}" for v in places[row]) if np.isfinite(places[row]).all() else "-1,-1,-1"

@@ -1,31 +1,34 @@
-"""A log as exporters read it: the frames of one session in order, and its windows at their highest revision.
+"""A log as exporters read it: the frames of one session in order, and what stands of its windows, by person.
 
-The first pass only notes where windows and late rows stand; the second reads windows in the order of the
-timeline, and frames with their late rows in place. So memory follows the number of messages, not their size,
-and what came late takes its place all the same.
+The first pass only notes where windows and late rows stand, who is who, and which slots were revised; the second
+reads windows in the order of the timeline, and frames with their late rows in place. So memory follows the number of
+messages, not their size, and what came late takes its place all the same.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
-from ...kernels.solve.problem import WindowSolution
+from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance, WindowSolution
 from ..errors import ExportError, ProtocolError
+from ..identity import IdentityChange, IdentityEvent, IdentityMap
 from ..records import TrackedFrame
-from ..track_backfill import merge_backfill
+from ..track_backfill import merge_backfill, take_rows
 from ..wire.codec import decode
+from ..wire.identity import identity_record
 from ..wire.log import LogReader
 from ..wire.messages import Message, Tier, tier_of
 from ..wire.schema import SiteSchema
 from ..wire.tiers import live_record, window_record
+from .standing import IdentityHistory, RevisedRow, Standing
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,84 @@ class Exported:
     """What was left out and why, one line each."""
 
 
-@dataclass(frozen=True)
-class _WindowPlace:
-    """Where one revision of one window stands in the file."""
+@dataclass
+class _Publication:
+    """Where one window or revision stands in the file."""
 
     slot0: int
     window: int
     rev: int
-    parts: tuple[tuple[int, int], ...]
+    order: int
+    """Of its commit: the offset in the file."""
+    parts: list[tuple[int, int]] = field(default_factory=list)
     """(offset, length) of each part."""
+
+
+@dataclass
+class _Session:
+    """What the first pass notes of one session."""
+
+    schema: SiteSchema | None = None
+    num_frames: int = 0
+    windows: dict[tuple[int, int, int], _Publication] = field(default_factory=dict)
+    """(window, revision, number of the first part) -> place. A revision may come in several, of different people."""
+    newest: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Window -> the key of its solution."""
+    revised: list[RevisedRow] = field(default_factory=list)
+    late: dict[tuple[str, int], list[tuple[int, int]]] = field(default_factory=dict)
+    """(camera, frame index) -> (offset, length) of its late messages, in order."""
+    identity: IdentityHistory = field(default_factory=IdentityHistory)
+
+    def note(self, message: Message, order: int, place: int, length: int) -> None:
+        """Raises ProtocolError, KeyError or TypeError for a message that breaks the protocol."""
+        tier = tier_of(message.topic)
+        if tier is Tier.SCHEMA:
+            self.schema = SiteSchema.from_message(message)
+        elif tier is Tier.LIVE:
+            self.num_frames += 1
+        elif tier is Tier.LATE:
+            frame = (str(message.body["camera"]), int(message.body["index"]))  # type: ignore[call-overload]
+            self.late.setdefault(frame, []).append((place, length))
+        elif tier is Tier.IDENTITY:
+            event = identity_record(message)
+            if event is not None:
+                self.identity.apply(order, event)
+        elif message.window is not None and message.rev is not None:
+            key = (message.window, message.rev, message.seq - message.part)
+            if message.rev == 0:  # published twice after a restart: the later one counts
+                last = self.newest.setdefault(message.window, key)
+                if last != key:
+                    self.windows.pop(last, None)
+                    self.newest[message.window] = key
+            slot0 = int(message.body["slot0"])  # type: ignore[call-overload]
+            at = self.windows.setdefault(key, _Publication(slot0, message.window, message.rev, order))
+            at.parts.append((place, length))
+            if message.rev:
+                self.revised += _revised_rows(message, at)
+
+
+def _revised_rows(message: Message, at: _Publication) -> Iterator[RevisedRow]:
+    body = message.body
+    present = np.asarray(body["provenance"]) != Provenance.ABSENT
+    slots = present.shape[1]
+    end_ns = int(body["t0_ns"]) + round((slots - 1) * 1e9 / MODEL_RATE_HZ)  # type: ignore[call-overload]
+    guides = body.get("guide_person")
+    for row, person in enumerate(np.ravel(body["person_ids"]).tolist()):  # type: ignore[call-overload]
+        guide = int(guides[row]) if isinstance(guides, np.ndarray) else -1
+        yield RevisedRow(
+            person, at.window, at.rev, at.order, at.slot0, present[row].copy(), end_ns, guide
+        )  # a copy: the message is let go
 
 
 class Recording:
     """One session of a log."""
 
-    def __init__(self, path: Path, session: str = "") -> None:
+    def __init__(self, path: Path, session: str = "", tracks: bool = False) -> None:
         """Reads the log once.
 
         Args:
             session: which session to export; the last one by default.
+            tracks: ids are the tracker's own: no track is joined to another, and nothing that rests on a join counts.
 
         Raises:
             LogError: no log at the path, or not a log.
@@ -65,17 +127,15 @@ class Recording:
         """
         self.path = Path(path)
         self._reader = LogReader(self.path)
-        self._schemas: dict[str, SiteSchema] = {}
-        self._windows: dict[str, dict[tuple[int, int], list[tuple[int, int, int, int]]]] = {}
-        self._highest: dict[str, dict[tuple[int, int], int]] = {}
-        self.num_frames: dict[str, int] = {}
-        """Live messages per session."""
-        self._late: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
-        """(session, camera, frame index) -> (offset, length) of its late messages, in order."""
+        noted: dict[str, _Session] = {}
         for record in self._reader.records():
             for data, place in zip(record.messages, record.places, strict=True):
-                self._note(data, place)
-        sessions = list(dict.fromkeys([*self._schemas, *self.num_frames, *self._windows]))
+                self._note(noted, data, record.places[0], place)
+        sessions = [
+            sid
+            for sid, session_ in noted.items()
+            if session_.schema or session_.num_frames or session_.windows
+        ]
         if not sessions:
             raise ExportError(
                 f"{self.path} holds no published message; was the run ended before its first frame?"
@@ -84,46 +144,48 @@ class Recording:
             raise ExportError(f"{self.path} has no session {session!r}; it has {', '.join(sessions)}")
         self.sessions = tuple(sessions)
         self.sid = session or sessions[-1]
-        self.schema = self._schemas.get(self.sid)
+        self._noted = noted[self.sid]
+        self.num_frames = {sid: noted[sid].num_frames for sid in sessions if noted[sid].num_frames}
+        """Live messages per session."""
+        self.schema = self._noted.schema
+        history = self._noted.identity
+        self.persons = IdentityMap() if tracks else history.map()
+        """Who every track is in the end; of `tracks` nobody but itself."""
+        self.standing = Standing(self._noted.revised, history, self.persons)
+        self._noted.revised = []
+        self._undone = _undone_gaps(history, self.persons)
+        joined = len(self.persons)
         self.notes: tuple[str, ...] = tuple(
             note
             for note in (
                 self._reader.health.describe(),
                 f"session {self.sid} of {len(sessions)}" if len(sessions) > 1 else "",
+                f"{joined} {'track is' if joined == 1 else 'tracks are'} people who came back"
+                if joined
+                else "",
             )
             if note
         )
 
-    def _note(self, data: bytes, place: int) -> None:
+    def _note(self, noted: dict[str, _Session], data: bytes, order: int, place: int) -> None:
         try:
             message = decode(data)
-            if not isinstance(message, Message):
-                return
-            tier, sid = tier_of(message.topic), message.sid
-            if tier is Tier.SCHEMA:
-                self._schemas[sid] = SiteSchema.from_message(message)
-            elif tier is Tier.LIVE:
-                self.num_frames[sid] = self.num_frames.get(sid, 0) + 1
-            elif tier is Tier.LATE:
-                frame = (sid, str(message.body["camera"]), int(message.body["index"]))  # type: ignore[call-overload]
-                self._late.setdefault(frame, []).append((place, len(data)))
-            elif message.window is not None and message.rev is not None:
-                at = (message.part, int(message.body["slot0"]), place, len(data))  # type: ignore[call-overload]
-                places = self._windows.setdefault(sid, {}).setdefault((message.window, message.rev), [])
-                places.append(at)
-                highest = self._highest.setdefault(sid, {})
-                for person in np.ravel(message.body["person_ids"]):  # type: ignore[call-overload]
-                    key = (message.window, int(person))
-                    highest[key] = max(message.rev, highest.get(key, 0))
-        except (ProtocolError, KeyError, TypeError):
+            if isinstance(message, Message):
+                noted.setdefault(message.sid, _Session()).note(message, order, place, len(data))
+        except (ProtocolError, KeyError, TypeError, IndexError):
             self._reader.health.damaged_records += 1
 
     @property
+    def identity(self) -> tuple[IdentityEvent, ...]:
+        """Tracks joined, and taken apart again, in order of publication."""
+        return tuple(event for _, event in self._noted.identity.events)
+
+    @property
     def num_windows(self) -> int:
-        return len({window for window, _ in self._windows.get(self.sid, {})})
+        return len({window for window, _, _ in self._noted.windows})
 
     def frames(self) -> Iterator[TrackedFrame]:
-        """The live tier in order of publication, late rows put in; confirmed tracks only, rows by person id."""
+        """The live tier in order of publication, late rows put in, by person; confirmed tracks only, rows by id."""
         with self.path.open("rb") as file:
             for message in self._reader.messages():
                 if message.sid != self.sid or tier_of(message.topic) is not Tier.LIVE:
@@ -132,30 +194,58 @@ class Recording:
                     frame = live_record(message)
                 except ProtocolError:
                     continue  # counted as damage by the first pass or a foreign minor version's extra
-                for place in self._late.get((self.sid, frame.camera, frame.index), ()):
+                for place in self._noted.late.get((frame.camera, frame.index), ()):
                     rows = _read_late(file, place)
-                    frame = frame if rows is None else merge_backfill(frame, rows)
-                yield frame
+                    if rows is not None:
+                        frame = merge_backfill(frame, self._without_undone(rows, place[0]))
+                yield self.persons.frame(frame)
+
+    def _without_undone(self, rows: TrackedFrame, order: int) -> TrackedFrame:
+        """Late rows less those that led from one tracklet to another that is somebody else."""
+        vain = [
+            not seen and any(gap.holds(rows.t_capture_ns, order) for gap in self._undone.get(track, ()))
+            for track, seen in zip(rows.person_ids.tolist(), rows.seen.tolist(), strict=True)
+        ]
+        return take_rows(rows, np.flatnonzero(~np.array(vain, bool))) if any(vain) else rows
 
     def windows(self) -> Iterator[WindowSolution]:
-        """In order of the timeline; of each person of a window only the row with the highest revision."""
-        places = [
-            _WindowPlace(parts[0][1], window, rev, tuple((offset, size) for _, _, offset, size in parts))
-            for (window, rev), parts in self._windows.get(self.sid, {}).items()
-        ]
-        highest = self._highest.get(self.sid, {})
+        """In order of the timeline, by person, what stands of each (`standing.py`)."""
+        places = self._noted.windows.values()
         with self.path.open("rb") as file:
-            for place in sorted(places, key=lambda p: (p.slot0, p.window, p.rev)):
+            for place in sorted(places, key=lambda p: (p.slot0, p.window, p.rev, p.order)):
                 solution = _read_window(file, place)
-                if solution is None:
-                    continue
-                best = [
-                    highest[solution.window, int(person)] == solution.rev for person in solution.person_ids
-                ]
-                if all(best):
-                    yield solution
-                elif any(best):
-                    yield _take_rows(solution, np.flatnonzero(best))
+                left = None if solution is None else self.standing.window(solution, place.order)
+                if left is not None:
+                    yield left
+
+
+@dataclass(frozen=True)
+class _UndoneGap:
+    """The gap of a join that holds no longer, and while which of the log's points it held."""
+
+    lost_ns: int
+    found_ns: int
+    since: int
+    until: float
+
+    def holds(self, t_capture_ns: int, order: int) -> bool:
+        """A row of this time, published then, was put into the gap."""
+        return self.lost_ns < t_capture_ns < self.found_ns and self.since < order < self.until
+
+
+def _undone_gaps(history: IdentityHistory, who: IdentityMap) -> dict[int, list[_UndoneGap]]:
+    """Of each track the gaps over which it was joined and is not any more."""
+    gaps: dict[int, list[_UndoneGap]] = {}
+    until: dict[int, float] = {}
+    for order, event in reversed(history.events):
+        if event.change is IdentityChange.MERGE and who.person_of(event.track) != who.person_of(
+            event.previous
+        ):
+            gap = _UndoneGap(event.lost_ns, event.found_ns, order, until.get(event.track, np.inf))
+            for track in {event.track, event.previous, event.person}:
+                gaps.setdefault(track, []).append(gap)
+        until[event.track] = order
+    return gaps
 
 
 def _read_late(file: IO[bytes], place: tuple[int, int]) -> TrackedFrame | None:
@@ -167,26 +257,13 @@ def _read_late(file: IO[bytes], place: tuple[int, int]) -> TrackedFrame | None:
         return None
 
 
-def _read_window(file: IO[bytes], place: _WindowPlace) -> WindowSolution | None:
+def _read_window(file: IO[bytes], place: _Publication) -> WindowSolution | None:
     """None for a window that is not whole: a part of it was damaged."""
-    parts: dict[int, Message] = {}
-    for offset, size in place.parts:
-        message = decode(os.pread(file.fileno(), size, offset))
-        if isinstance(message, Message):
-            parts[message.part] = message  # published twice after a restart: the same bytes
     try:
-        return window_record(list(parts.values()))
+        parts = [decode(os.pread(file.fileno(), size, offset)) for offset, size in place.parts]
+        return window_record([part for part in parts if isinstance(part, Message)])
     except ProtocolError:
         return None
-
-
-def _take_rows(solution: WindowSolution, rows: np.ndarray) -> WindowSolution:
-    fields: Mapping[str, Any] = {
-        name: getattr(solution, name)[rows]
-        for name in ("person_ids", "pose_rotvec", "betas", "transl_m", "joints_m", "ground_m", "confidence",
-                     "provenance", "reprojection_px", "status")
-    }  # fmt: skip
-    return replace(solution, **fields)
 
 
 # --- targets ----------------------------------------------------------------------------------------------
