@@ -1,4 +1,4 @@
-"""A recorded log as what was published: every live row, late row and window with the time at which it went out.
+"""A recorded log as what was published: live and late rows, windows, revisions and who came back, each with its time.
 
 A recording's capture times start where the run was told; they are put on the clip's own clock by the frames' numbers.
 Publishing times are the machine's wall clock: the first live message is taken to have gone out as it was captured, so
@@ -16,11 +16,14 @@ from jaxtyping import Int
 from ...stream.calibration_file import Calibration
 from ...stream.errors import ProtocolError
 from ...stream.export.recording import Recording
+from ...stream.identity import IdentityEvent
 from ...stream.records import TrackedFrame
+from ...stream.wire.identity import identity_record
 from ...stream.wire.log import LogReader
 from ...stream.wire.messages import Message, Tier, tier_of
+from ...stream.wire.revision import revision_record
 from ...stream.wire.schema import SiteSchema
-from ...stream.wire.tiers import WindowAssembler, live_record
+from ...stream.wire.tiers import WindowAssembler, live_record, window_record
 from .errors import EvaluateError
 from .published import LiveVersion, Published, WindowVersion
 
@@ -81,10 +84,23 @@ def on_clip(published: Published, t_ns: Int[Array, "F"], size_px: tuple[int, int
             for v in published.late
             if v.tracked.index < len(t_ns)
         ),
-        windows=tuple(
-            WindowVersion(replace(v.solution, t0_ns=v.solution.t0_ns - offset), v.ready_ns - offset)
-            for v in published.windows
-        ),
+        windows=tuple(_earlier_window(v, offset) for v in published.windows),
+        identity=tuple(_earlier_event(event, offset) for event in published.identity),
+    )
+
+
+def _earlier_window(version: WindowVersion, by_ns: int) -> WindowVersion:
+    solution = replace(version.solution, t0_ns=version.solution.t0_ns - by_ns)
+    revision = None if version.revision is None else replace(version.revision, solution=solution)
+    return WindowVersion(solution, version.ready_ns - by_ns, revision)
+
+
+def _earlier_event(event: IdentityEvent, by_ns: int) -> IdentityEvent:
+    return replace(
+        event,
+        t_capture_ns=event.t_capture_ns - by_ns,
+        lost_ns=event.lost_ns - by_ns,
+        found_ns=event.found_ns - by_ns,
     )
 
 
@@ -95,6 +111,7 @@ class _Reading:
     live: list[LiveVersion] = field(default_factory=list)
     late: list[LiveVersion] = field(default_factory=list)
     windows: list[WindowVersion] = field(default_factory=list)
+    identity: list[IdentityEvent] = field(default_factory=list)
     calibration: Calibration | None = None
     failed: int = 0
     _assembler: WindowAssembler = field(default_factory=WindowAssembler)
@@ -109,11 +126,17 @@ class _Reading:
                 into = self.live if tier is Tier.LIVE else self.late
                 into.append(LiveVersion(live_record(message), self._ready(message)))
             elif tier in (Tier.WINDOW, Tier.REFINED):
-                solution = self._assembler.push(message)
-                if solution is not None:
+                parts = self._assembler.parts(message)
+                if parts is not None:
                     failed = message.quality.get("failed", 0)
                     self.failed += failed if isinstance(failed, int) else 0
-                    self.windows.append(WindowVersion(solution, self._ready(message)))
+                    version = WindowVersion(
+                        window_record(parts), self._ready(message), revision_record(parts)
+                    )
+                    self.windows.append(version)
+            elif tier is Tier.IDENTITY:
+                event = identity_record(message)
+                self.identity += [event] if event is not None else []
         except ProtocolError:
             return  # damage is the log's own business; what is whole counts
 
@@ -125,6 +148,7 @@ class _Reading:
         return Published(
             live=tuple(self.live), late=tuple(self.late), windows=tuple(self.windows),
             calibration=self.calibration, given_calibration=False, drops=drops, failed=self.failed,
+            identity=tuple(self.identity),
         )  # fmt: skip
 
     def _schema(self, schema: SiteSchema) -> None:
