@@ -97,7 +97,7 @@ def _end(window: WindowSolution) -> int:
 
 def _emit(pending: list[WindowSolution], start: int, stop: int) -> Iterator[MotionChunk]:
     stop = min(stop, max(map(_end, pending)))
-    live = [w for w in pending if w.slot0 < stop and _end(w) > start]
+    live = [w for w in pending if w.slot0 < stop and _end(w) > start and len(w.person_ids)]
     if stop > start and live:
         yield _merge_slots(live, start, stop)
 

@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from ...kernels.grouping.alignment import AlignConfig
+from ...kernels.grouping.bank import GroupConfig
+from ...kernels.grouping.told import ToldConfig
 from ...kernels.settings import StageConfig
 
 
@@ -24,8 +27,22 @@ class RefineConfig(StageConfig):
     """Use the aligned guide; without it groups are only reported."""
     max_gap_s: float = Field(default=10.0, gt=0, le=120)
     """Longest gap that is filled."""
-    bank_segments: int = Field(default=400, ge=8, le=20_000)
-    """Segments kept as guides; the oldest go first."""
+    min_gap_s: float = Field(default=0.4, ge=0, le=10)
+    """Shorter ones were bridged by the windows well enough."""
+    seen_confidence: float = Field(default=0.4, ge=0, le=1)
+    """Keypoints from which on a joint counts as seen."""
+    poor_share: float = Field(default=0.1, gt=0, le=1)
+    """Weight of hidden joints from which a segment is guided."""
+    guide_share: float = Field(default=0.15, ge=0, le=1)
+    """Weight of hidden joints up to which a segment may guide."""
+    candidates: int = Field(default=16, ge=1, le=400)
+    """Segments of others that are tried as guides of one; the same person's are all tried."""
+    align: AlignConfig = AlignConfig()
+    """How segments are laid along guides."""
+    told: ToldConfig = ToldConfig()
+    """How guides are mixed."""
+    groups: GroupConfig = GroupConfig()
+    """Who moves alike, and how many segments are kept as guides (`max_segments`; the oldest go first)."""
     max_poor: int = Field(default=64, ge=1, le=4096)
     """Person-segments refined a step; the poorest are left to their windows' answer, counted."""
     waiting: int = Field(default=8, ge=1, le=256)

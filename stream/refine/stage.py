@@ -1,31 +1,61 @@
 """The refine stage: solved windows in, revisions of completed segments out. Runs without Ray, sockets or clocks.
 
-Deterministic: what comes out depends on what went in, in its order, never on how long anything took.
+    window -> merged slots -> timelines of tracks -> persons -> gaps filled -> poor segments guided -> revisions
+
+Whenever a segment is complete (or somebody turned out to be somebody else), every person is looked at anew: gaps that
+have closed are filled, fills that no longer stand are taken back, badly seen segments listen to their guides, and
+segments that changed are given out again. Deterministic: what comes out depends on what went in, in its order,
+never on how long anything took. Memory is bounded by `max_gap_s` and the bank.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from ...kernels.body.data import BodyData
+from ...kernels.ground import Ground
+from ...kernels.priors.motion_prior import MotionPrior
+from ...kernels.solve.problem import MODEL_RATE_HZ, SolveStatus, WindowSolution
 from ..errors import RefineError
-from ..identity import IdentityEvent
+from ..export.merge import WindowMerger
+from ..identity import IdentityEvent, IdentityMap
+from ..prior_files import load_motion_prior
 from ..reconstruct import ReconstructConfig
 from ..windows import WindowConfig
 from .config import RefineConfig
+from .guides import GuideBank
+from .persons import Person, PersonReviser
 from .records import RefineInput, RefineReport, Revision
+from .revision import Revised, revision_of
+from .timeline import Timelines, stretch_of
+
+Array = np.ndarray
+
+_HORIZON_SEGMENTS = 4
+"""Segments kept beyond the longest gap: context before it, and joins that come late."""
 
 
 class RefineStage:
     """Refines the people of one site."""
 
     def __init__(
-        self, config: RefineConfig, solve: ReconstructConfig, body: BodyData, window: WindowConfig
+        self,
+        config: RefineConfig,
+        solve: ReconstructConfig,
+        body: BodyData,
+        window: WindowConfig,
+        motion_prior: MotionPrior | None = None,
     ) -> None:
         """
         Args:
-            solve: how windows are solved; the refiner solves its own the same way.
+            solve: how windows are solved.
             window: how windows are cut.
+            motion_prior: None: hidden bodies are held from the nearer side.
 
         Raises:
             RefineError: windows that segments cannot be cut from.
@@ -36,11 +66,35 @@ class RefineStage:
                 "segment; set window.hop to a divisor, or refine.enabled to false"
             )
         self.config = config
-        self._solve, self._body, self._window = solve, body, window
+        self._body, self._window = body, window
+        self._identity = IdentityMap()
+        self._timelines = Timelines(window.frames)
+        self._merger = WindowMerger()
+        self._bank = GuideBank(config.groups)
+        self._reviser = PersonReviser(config, body, window.frames, self._bank, motion_prior)
+        self._people: dict[int, Person] = {}
+        self._ground: Ground | None = None
+        self._done = 0
+        """Segments before this one were complete when last looked at."""
+        self._rev: dict[int, int] = {}
+        """Highest revision given out of each segment that is held."""
+        self._min_rev = 0
+        self._counts: Counter[str] = Counter()
+        self._seconds = 0.0
 
     def step(self, given: RefineInput) -> list[Revision]:
         """Takes the next solved window; returns what can be said better now."""
-        return []
+        began = time.process_time()
+        moved = self._apply(given.identity)
+        self._ground = given.problem.ground
+        self._timelines.see(given.problem)
+        for chunk in self._merger.push(_without_failed(given.solution)):
+            self._timelines.take(chunk)
+        found: list[Revision] = []
+        if moved or self._timelines.known_until // self._window.frames > self._done:
+            found = self._revise(ended=False)
+        self._seconds += time.process_time() - began
+        return found
 
     def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revision]:
         """The end of the input: everything that still waited.
@@ -48,7 +102,13 @@ class RefineStage:
         Args:
             identity: events that no window came after.
         """
-        return []
+        began = time.process_time()
+        self._apply(identity)
+        for chunk in self._merger.flush():
+            self._timelines.take(chunk)
+        found = self._revise(ended=True) if self._ground is not None else []
+        self._seconds += time.process_time() - began
+        return found
 
     def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:
         """Takes over from a stage that is gone, before the first `step`; some of its inputs will be given again.
@@ -57,13 +117,90 @@ class RefineStage:
             identity: who the tracks are: the events up to the first input that is given again, in order.
             min_rev: the highest revision that was published; those from now on are above it.
         """
+        self._apply(identity)
+        self._min_rev = max(self._min_rev, min_rev)
 
     def report(self) -> RefineReport:
         """What was done, skipped and left out so far."""
-        return RefineReport()
+        held = {"held_segments": len(self._timelines), "guides": len(self._bank)}
+        return RefineReport({**self._counts, **held}, {"refine": self._seconds})
 
     def close(self) -> None:
-        """Let threads go."""
+        """Nothing is held open."""
+
+    def _apply(self, events: Sequence[IdentityEvent]) -> bool:
+        for event in events:
+            self._identity.apply(event)
+            self._bank.withdraw(event.track)
+        return bool(events)
+
+    def _revise(self, ended: bool) -> list[Revision]:
+        frames = self._window.frames
+        known = self._timelines.known_until
+        done = -(-known // frames) if ended else known // frames
+        fresh = range(self._done, done)
+        self._done = max(self._done, done)
+        ground = self._ground
+        assert ground is not None
+        people = self._tracks_of_people()
+        for person in [p for p in self._people if p not in people]:
+            del self._people[person]  # merged into somebody, or beyond the horizon
+        revised: list[Revised] = []
+        for person, tracks in sorted(people.items()):
+            stretch = stretch_of(self._timelines, tracks)
+            if stretch is not None:
+                memory = self._people.setdefault(person, Person())
+                revised += self._reviser.revise(person, stretch, memory, fresh, known, ended, ground)
+        revised = self._within_budget(revised)
+        self._forget(done)
+        return self._number(revised)
+
+    def _tracks_of_people(self) -> dict[int, list[int]]:
+        people: dict[int, list[int]] = {}
+        for track in self._timelines.tracks():
+            people.setdefault(self._identity.person_of(track), []).append(track)
+        return people
+
+    def _within_budget(self, revised: list[Revised]) -> list[Revised]:
+        """At most `max_poor` rows that are only better; what was filled or taken back is always given out."""
+        needed = [r for r in revised if r.needed]
+        rest = sorted((r for r in revised if not r.needed), key=lambda r: (-r.hidden, r.segment, r.person))
+        room = max(self.config.max_poor - len(needed), 0)
+        self._counts["skipped"] += len(rest[room:])
+        return needed + rest[:room]
+
+    def _number(self, revised: list[Revised]) -> list[Revision]:
+        """One revision a segment, numbered above all before it."""
+        out = []
+        for segment in sorted({r.segment for r in revised}):
+            rows = sorted((r for r in revised if r.segment == segment), key=lambda r: r.person)
+            rev = max(self._rev.get(segment, 0), self._min_rev) + 1
+            self._rev[segment] = rev
+            slot0 = segment * self._window.frames
+            out.append(
+                revision_of(rows, slot0 // self._window.hop, slot0, self._timelines.t0_ns[segment], rev)
+            )
+            self._counts.update(row.cause.name.lower() for row in rows)
+            self._counts["revisions"] += 1
+            self._counts["rows"] += len(rows)
+        return out
+
+    def _forget(self, done: int) -> None:
+        span = round(self.config.max_gap_s * MODEL_RATE_HZ) // self._window.frames + 1
+        before = done - span - _HORIZON_SEGMENTS
+        self._timelines.forget(before)
+        self._rev = {segment: rev for segment, rev in self._rev.items() if segment >= before}
+        for memory in self._people.values():
+            memory.forget(before, self._window.frames)
+
+
+def _without_failed(solution: WindowSolution) -> WindowSolution:
+    good = solution.status != SolveStatus.FAILED
+    if good.all():
+        return solution
+    names = ("person_ids", "pose_rotvec", "betas", "transl_m", "joints_m", "ground_m", "confidence",
+             "provenance", "reprojection_px", "status")  # fmt: skip
+    return replace(solution, **{name: getattr(solution, name)[good] for name in names})
 
 
 def make_refiner(
@@ -74,4 +211,5 @@ def make_refiner(
     Raises:
         RefineError: windows that segments cannot be cut from. ModelError: a shipped file is missing or damaged.
     """
-    return RefineStage(config, solve, body, window)
+    prior = load_motion_prior() if solve.motion_prior else None
+    return RefineStage(config, solve, body, window, prior)

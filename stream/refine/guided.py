@@ -1,0 +1,83 @@
+"""Badly seen stretches of a motion, told by guides: aligned, mixed, and taken in by precision.
+
+Only what is hidden changes. How far a joint goes over to its guides follows from how long it has been hidden: the
+motion prior's error grows with that (`solve.prior_target`), the guides' does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ...kernels.grouping.alignment import AlignConfig, align
+from ...kernels.grouping.fuse import between, share_of_second
+from ...kernels.grouping.guide import WEIGHTS, GuideMotion
+from ...kernels.grouping.told import Told, ToldConfig, tell
+from ...kernels.solve.gap_path import way
+from ...kernels.solve.prior_target import HIDDEN_SIGMA_RAD, SEEN_SIGMA_RAD, by_joint, hidden_for, spread
+from ...kernels.solve.problem import Provenance
+from .motion import PersonMotion, through
+
+Array = np.ndarray
+
+CONTEXT = 24
+"""Slots on both sides of a stretch by which its phase is found."""
+
+
+def hidden_joints(motion: PersonMotion, bridge: int) -> Bool[Array, "S 22"]:
+    """Joints that nothing has shown for more than `bridge` slots to either side.
+
+    Args:
+        bridge: slots without a picture that a slow camera leaves between two sightings.
+    """
+    gap = by_joint(hidden_for(motion.seen[None])[0])
+    return np.asarray(gap > bridge)
+
+
+def hidden_share(hidden: Bool[Array, "S 22"], present: Bool[Array, "S"], slots: slice) -> float:
+    """Weight of what is hidden among the joints of a stretch, 0..1; 0 where nobody is."""
+    there = present[slots]
+    if not there.any():
+        return 0.0
+    return float((hidden[slots][there] @ WEIGHTS).mean() / WEIGHTS.sum())
+
+
+def listen(
+    motion: PersonMotion,
+    slots: slice,
+    guides: Sequence[GuideMotion],
+    align_by: AlignConfig,
+    mix_by: ToldConfig,
+) -> Told | None:
+    """What guides say of a stretch (and its context: the arrays are those of `context_of`)."""
+    around = context_of(motion, slots)
+    _, speed = way(through(motion)[0])
+    seen = (motion.seen_joints & motion.present[:, None]).astype(np.float64)
+    laid = [align(g, motion.rotmats[around], seen[around], speed[around], align_by) for g in guides]
+    return tell(laid, motion.person, mix_by)
+
+
+def context_of(motion: PersonMotion, slots: slice) -> slice:
+    """The stretch with its surroundings."""
+    return slice(max(slots.start - CONTEXT, 0), min(slots.stop + CONTEXT, len(motion.provenance)))
+
+
+def take_in(motion: PersonMotion, slots: slice, told: Told, hidden: Bool[Array, "S 22"]) -> None:
+    """Moves hidden joints of a stretch towards what was told, in place; who was filled is GUIDED from now on."""
+    around = context_of(motion, slots)
+    inside = slice(slots.start - around.start, slots.stop - around.start)
+    sigma = prior_sigma(motion)[slots]
+    share = share_of_second(sigma, told.sigma_rad[inside])
+    share = np.where(hidden[slots] & motion.present[slots, None], share, 0.0)
+    share[:, 0] = 0.0  # where somebody faces is told by their way
+    motion.rotmats[slots] = between(motion.rotmats[slots], told.rotmats[inside], share)
+    filled = motion.provenance[slots] == Provenance.INFILLED
+    motion.provenance[slots] = np.where(filled, Provenance.GUIDED, motion.provenance[slots])
+
+
+def prior_sigma(motion: PersonMotion) -> Float[Array, "S 22"]:
+    """Standard deviation about each axis of the rotations so far, radians."""
+    gap = by_joint(hidden_for(motion.seen[None])[0])
+    return spread(gap, np.array(SEEN_SIGMA_RAD), np.array(HIDDEN_SIGMA_RAD))
