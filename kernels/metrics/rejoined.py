@@ -11,8 +11,9 @@ The person is *rejoined* if the identity that the engine gives them most often i
 one it gives them most often in the first second after it. A gap at one side of which nobody followed them says nothing
 about joining, and is counted apart.
 
-A *join* says of two pieces of track that they are one person: right if the same true person was followed, by the same
-rule, at the end of the one and at the beginning of the other.
+A *join* says of two pieces of track that they are one person: wrong if different true people were followed, by the same
+rule, at the end of the one and at the beginning of the other. A piece that was nobody (a false track) makes a join
+neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..errors import ShapeError
+from .completeness import ratio
 from .versions import NOBODY
 
 Array = np.ndarray
@@ -54,12 +55,6 @@ class Gaps:
     """Frame of the last sighting before."""
     found: Int[Array, "G"]
     """Frame of the first sighting after."""
-
-    def __post_init__(self) -> None:
-        if not len(self.person) == len(self.lost) == len(self.found):
-            raise ShapeError(
-                f"Gaps: got person {len(self.person)}, lost {len(self.lost)}, found {len(self.found)} rows"
-            )
 
     def __len__(self) -> int:
         return len(self.person)
@@ -171,6 +166,20 @@ class Joins:
         return len(self.true_before)
 
     @property
+    def judged(self) -> Bool[Array, "J"]:
+        """Somebody on both sides."""
+        return np.asarray((self.true_before != NOBODY) & (self.true_after != NOBODY))
+
+    @property
     def wrong(self) -> Bool[Array, "J"]:
-        """Two different people, or something that is nobody."""
-        return np.asarray((self.true_before != self.true_after) | (self.true_before == NOBODY))
+        """Two different people."""
+        return np.asarray(self.judged & (self.true_before != self.true_after))
+
+    @property
+    def wrong_share(self) -> float:
+        """Of those judged; NaN of none.
+
+        >>> Joins(np.array([3, 3, 5, -1]), np.array([3, 4, 5, 5])).wrong_share == 1 / 3
+        True
+        """
+        return ratio(int(self.wrong.sum()), int(self.judged.sum()))

@@ -75,6 +75,10 @@ class Published:
     def final_frames(self) -> list[TrackedFrame]:
         """The live tier with the late rows in their places, persons for tracks: what an export holds."""
         who = self.who()
+        return [who.frame(frame) for frame in self.final_tracks()]
+
+    def final_tracks(self) -> list[TrackedFrame]:
+        """The same of the tracker's own tracks, as if nothing had been joined."""
         late: dict[int, list[TrackedFrame]] = {}
         for version in self.late:
             late.setdefault(version.tracked.index, []).append(version.tracked)
@@ -83,7 +87,7 @@ class Published:
             frame = version.tracked
             for rows in late.get(frame.index, ()):
                 frame = merge_backfill(frame, rows)
-            out.append(who.frame(frame))
+            out.append(frame)
         return out
 
     def solutions(self) -> list[WindowSolution]:

@@ -135,7 +135,8 @@ def report(
         EvaluateError: nothing to be found.
     """
     motion, view = seen.motion, seen.view
-    results = score_crowd(published, motion, view, body or load_body(), question.seconds)
+    known = seen.sightings if question.observations == "simulated" else None
+    results = score_crowd(published, motion, view, body or load_body(), question.seconds, known)
     w, h = view.camera.size_px
     results["run"] = {
         "scene": motion.scene.name, "seed": motion.seed, "camera": view.name, "size_px": [w, h],

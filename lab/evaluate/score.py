@@ -18,10 +18,12 @@ from ...kernels.metrics.matching import Matches, match_author, match_people, mat
 from ...kernels.metrics.people import People
 from ...kernels.metrics.placement import torso_centres
 from ...kernels.metrics.selection import occluded
+from ..virtualcrowd.sightings import Sightings
 from ..virtualcrowd.truth import CrowdMotion, View
 from .breakdown import breakdown
 from .camera_frames import identity_of, tracked_rows, truth_rows
 from .errors import EvaluateError
+from .long_occlusions import long_occlusions
 from .predicted import judged, merged, moved, people_at, world_motion
 from .published import Published
 from .stages import person_frames_of
@@ -115,9 +117,17 @@ def calibration_errors(published: Published, view: View) -> dict[str, Any]:
 
 
 def score_crowd(
-    published: Published, motion: CrowdMotion, view: View, body: BodyData, seconds: float | None = None
+    published: Published,
+    motion: CrowdMotion,
+    view: View,
+    body: BodyData,
+    seconds: float | None = None,
+    sightings: Sightings | None = None,
 ) -> dict[str, Any]:
     """The figures of a crowd: every key of the report but `about` and `run`.
+
+    Args:
+        sightings: what the engine was given, with who it was of, where that is known.
 
     Raises:
         EvaluateError: truth and result have nothing in common to compare.
@@ -139,6 +149,9 @@ def score_crowd(
     )
     results["streaming"], curves = streaming_of(
         published, compared.truth, compared.predicted, compared.matches, world, frames
+    )
+    results["long_occlusions"] = long_occlusions(
+        published, view, compared.truth, compared.predicted, body, sightings, world
     )
     results["speed"] = speed_of(published)
     results["calibration"] = calibration_errors(published, view)
