@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from contextlib import ExitStack
 
-from ..kernels.perception.adapters import build_detector, build_pose
+from ..kernels.perception.adapters import build_detector, build_pose, build_reid
+from ..kernels.perception.appearance_coder import AppearanceCoder, ColourCoder
 from ..kernels.perception.pose import PoseEstimator
 from ..stream.calibration_file import Calibration
 from ..stream.inference.ladder import OpenedNetwork, open_network
-from ..stream.models.catalogue import Role
 from ..stream.models.folder import choose
-from ..stream.observe import PerceptionStage
+from ..stream.observe import AppearanceSource, PerceptionStage
 from ..stream.records import Frame, Observation
 from ..stream.ring import RingReader, SlotToken
 from .plan import EnginePlan, SourceInfo
@@ -34,10 +34,10 @@ class PerceptionWorker:
     def start(self, info: SourceInfo) -> dict[str, object]:
         """Load the networks; says which, on which rung, and why not better."""
         config = self._plan.config
-        for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)):
+        settings = config.perception
+        for role, wanted in self._plan.networks():
             model = choose(self._plan.models, role, wanted)
             self._networks[role.value] = open_network(model, config.inference)
-        settings = config.perception
         detector = build_detector(
             self._networks["detector"].backend,
             settings.detector_long_side_px,
@@ -45,12 +45,18 @@ class PerceptionWorker:
             self._contract("detector"),
         )
         self._pose = build_pose(self._networks["pose"].backend, settings.threads, kind=self._contract("pose"))
-        self._stage = PerceptionStage(settings, detector, self._pose)
+        self._stage = PerceptionStage(settings, detector, self._pose, self._coder(settings.appearance))
         given = self._plan.calibration_of(info)
         if given is not None:
             self._stage.set_geometry(given.camera, given.ground)
         self._networks_described = {role: network.describe() for role, network in self._networks.items()}
         return dict(self._networks_described)
+
+    def _coder(self, source: AppearanceSource) -> AppearanceCoder | None:
+        """What people are recognised by."""
+        if source is AppearanceSource.REID:
+            return build_reid(self._networks["reid"].backend, self._contract("reid"))
+        return ColourCoder() if source is AppearanceSource.COLOUR else None
 
     def _contract(self, role: str) -> str | None:
         """What the catalogue says of a network's tensors; None: read off them."""

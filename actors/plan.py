@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..configs.schema import EngineConfig
 from ..stream.calibration_file import Calibration, load_calibration
+from ..stream.models.catalogue import Role
+from ..stream.observe import AppearanceSource
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class EnginePlan:
     """Window log to write."""
     body: Path | None = None
     """A user's SMPL file; None: the body that ships."""
+
+    def networks(self) -> tuple[tuple[Role, str], ...]:
+        """The networks that the run needs: role, and what the user wants for it ("": the best there is)."""
+        inference = self.config.inference
+        needed = ((Role.DETECTOR, inference.detector), (Role.POSE, inference.pose))
+        if self.config.perception.appearance is AppearanceSource.REID:
+            return (*needed, (Role.REID, inference.reid))
+        return needed
 
     def calibration_of(self, info: SourceInfo) -> Calibration | None:
         """The given calibration, for pictures of the source's size.

@@ -7,7 +7,6 @@ import ssl
 
 from ..stream.body_files import load_body
 from ..stream.errors import LogError, PublishError
-from ..stream.models.catalogue import Role
 from ..stream.models.folder import choose
 from ..stream.sources import open_source
 from ..stream.wire.log_format import check_head
@@ -30,8 +29,7 @@ def check(plan: EnginePlan) -> SourceInfo:
     with open_source(plan.source, plan.config.source) as source:
         info = SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
     plan.calibration_of(info)
-    inference = plan.config.inference
-    for role, wanted in ((Role.DETECTOR, inference.detector), (Role.POSE, inference.pose)):
+    for role, wanted in plan.networks():
         choose(plan.models, role, wanted).read()
     if plan.body is not None:
         load_body(plan.body)

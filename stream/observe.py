@@ -5,7 +5,8 @@ Steps of one frame:
     2. on every `detect_stride`-th frame run the detector on the tiles of the camera and merge them;
        on the others take the boxes the caller predicts, if any,
     3. choose who gets a pose (threshold, budget) and run the pose network on all of them at once,
-    4. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_rate` people of
+    4. now and then give those an appearance code (`stream.appearance`),
+    5. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_rate` people of
        frames between poses, `pose_budget` people who deserved a pose and got none.
 
 What is found depends on the frames alone, never on thread timing. Several frames (cameras of one node, or a
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
@@ -28,11 +29,13 @@ from pydantic import Field
 from ..kernels.camera import CameraModel
 from ..kernels.errors import ShapeError
 from ..kernels.ground import Ground
+from ..kernels.perception.appearance_coder import AppearanceCoder
 from ..kernels.perception.detector import Boxes, Detector
 from ..kernels.perception.merge import merge_tiles
 from ..kernels.perception.pose import NUM_KEYPOINTS, PoseEstimator
 from ..kernels.perception.tiling import Tile, TileConfig, cut_tile, plan_tiles, whole_frame
 from ..kernels.settings import StageConfig
+from .appearance import AppearanceTurns
 from .pixels import frame_bgr
 from .records import Frame, Observation
 
@@ -44,6 +47,17 @@ class Tiling(StrEnum):
     """One pass over the whole picture."""
     AUTO = "auto"
     """From camera and ground where they stand, uniform before; one pass where that is enough."""
+
+
+class AppearanceSource(StrEnum):
+    """What people are recognised by when they come back."""
+
+    OFF = "off"
+    """Nothing."""
+    COLOUR = "colour"
+    """Colours of torso and legs: some 0.1 ms a person."""
+    REID = "reid"
+    """A network (`inference.reid`): some milliseconds a person, so a few people take turns in each picture."""
 
 
 class PerceptionConfig(StageConfig):
@@ -64,6 +78,10 @@ class PerceptionConfig(StageConfig):
     """Frames a second of a camera that get poses (people in the frames between keep their boxes); null: all."""
     pose_budget: int | None = Field(default=None, ge=0)
     """Poses per frame at most; null: everybody."""
+    appearance: AppearanceSource = AppearanceSource.COLOUR
+    """What appearance codes are made of: colour, reid, off."""
+    appearance_rate_hz: float | None = Field(default=5.0, gt=0)
+    """Frames a second of a camera that get codes, among those that get poses; null: all of those."""
     merge_iou: float = Field(default=0.5, gt=0, lt=1)
     """Boxes of different tiles that overlap by more are one person."""
     tiling: Tiling = Tiling.AUTO
@@ -90,9 +108,20 @@ class _Found:
 class PerceptionStage:
     """Turns frames into observations. One caller at a time; several cameras may share it."""
 
-    def __init__(self, config: PerceptionConfig, detector: Detector, pose: PoseEstimator) -> None:
-        """Args: `detector` and `pose` as `kernels.perception.adapters` builds them."""
+    def __init__(
+        self,
+        config: PerceptionConfig,
+        detector: Detector,
+        pose: PoseEstimator,
+        coder: AppearanceCoder | None = None,
+    ) -> None:
+        """
+        Args:
+            detector, pose: as `kernels.perception.adapters` builds them.
+            coder: gives appearance codes; None: there are none, whatever the settings.
+        """
         self._config = config
+        self._turns = AppearanceTurns(coder, config.appearance_rate_hz) if coder is not None else None
         self._detector = detector
         self._pose = pose
         self._geometry: dict[str | None, tuple[CameraModel | None, Ground | None]] = {}
@@ -154,7 +183,9 @@ class PerceptionStage:
             )
         )
         return [
-            _observation(frame, f, next(poses) if any(f is p for p in posing) else None)
+            self._with_codes(
+                frame, f, _observation(frame, f, next(poses) if any(f is p for p in posing) else None)
+            )
             for frame, f in zip(frames, found, strict=True)
         ]
 
@@ -163,6 +194,17 @@ class PerceptionStage:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+    def _with_codes(self, frame: Frame, found: _Found, seen: Observation) -> Observation:
+        """The observation with appearance codes, zeros where it is nobody's turn."""
+        if self._turns is None:
+            return seen
+        if found.image_bgr is None:
+            return replace(seen, appearance=self._turns.nobody(len(seen.boxes_px)))
+        codes = self._turns.codes(
+            frame, found.image_bgr, seen.boxes_px, seen.keypoints_px, seen.confidence, found.chosen
+        )
+        return replace(seen, appearance=codes)
 
     def _detection_is_due(self, frame: Frame) -> bool:
         """True on the first frame of a camera, then each time `detect_stride` indices have passed."""

@@ -17,7 +17,7 @@ from ...stream.models.catalogue import Role
 from ...stream.models.figures import figures_of
 from ...stream.models.folder import ModelFile, choose, default_folder
 from .console_output import emit_json, note
-from .network_advice import RUN_ROLES, advise
+from .network_advice import RUN_ROLES, advise, appearance_in_words
 
 PACKAGES = (
     "torch",
@@ -46,6 +46,7 @@ def doctor(
         "packages": {name: _version(name) for name in PACKAGES},
         "shared_memory_free_mb": _free_mb("/dev/shm"),
         "networks": {role.value: _network(model) for role, model in chosen.items()},
+        "appearance": appearance_in_words(folder),
         "tensorrt": f"{verdict.tensorrt} on {verdict.gpu}"
         if verdict.usable
         else f"not used: {verdict.reason}",

@@ -15,7 +15,7 @@ from ...stream.models.figures import figures_of
 from ...stream.models.folder import ModelFile, choose, default_folder
 from ...stream.models.shipped import SHIPPED
 from .console_output import emit_json, note
-from .network_advice import RUN_ROLES, Advice, advise, gpu_driver_present
+from .network_advice import RUN_ROLES, Advice, advise, appearance_in_words, gpu_driver_present
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -46,12 +46,13 @@ def list_models(models: ModelsOption = None, json: bool = typer.Option(False, "-
                 "models": rows,
                 "in_use": in_use,
                 "stronger": stronger,
+                "appearance": appearance_in_words(folder),
                 "unnamed": unnamed,
             }
         )
         return
     _print_table(folder, rows)
-    _print_reasons(used, advice, unnamed)
+    _print_reasons(used, advice, appearance_in_words(folder), unnamed)
 
 
 def _row(entry: CatalogueEntry, folder: Path, used: ModelFile | str | None) -> dict[str, Any]:
@@ -103,7 +104,9 @@ def _print_table(folder: Path, rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _print_reasons(used: dict[Role, ModelFile | str], advice: list[Advice], unnamed: list[str]) -> None:
+def _print_reasons(
+    used: dict[Role, ModelFile | str], advice: list[Advice], appearance: str, unnamed: list[str]
+) -> None:
     """What stands below the table."""
     from rich.console import Console
 
@@ -111,6 +114,7 @@ def _print_reasons(used: dict[Role, ModelFile | str], advice: list[Advice], unna
     for role, model in used.items():
         text = f"{model.name} ({model.why})" if isinstance(model, ModelFile) else f"none: {model}"
         console.print(f"{role} in use: {text}")
+    console.print(f"appearance: {appearance}")
     for item in advice:
         console.print(f"-> {item.sentence()}")
     for name in unnamed:
@@ -143,11 +147,15 @@ def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json"
     """Open the networks a run would use, building TensorRT plans into the cache where that works."""
     from ...configs.load import load_config
     from ...stream.inference.ladder import open_network
+    from ...stream.observe import AppearanceSource
 
     config = load_config()
     folder = models or default_folder()
     report: dict[str, object] = {}
-    for role, wanted in ((Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)):
+    roles = [(Role.DETECTOR, config.inference.detector), (Role.POSE, config.inference.pose)]
+    if config.inference.reid or config.perception.appearance is AppearanceSource.REID:
+        roles.append((Role.REID, config.inference.reid))
+    for role, wanted in roles:
         model = choose(folder, role, wanted)
         network = open_network(model, config.inference)
         report[role.value] = network.describe()

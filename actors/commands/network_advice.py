@@ -6,12 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...kernels.errors import CrowdstreamError
 from ...stream.models.catalogue import CatalogueEntry, Role
 from ...stream.models.figures import figures_of, stronger
-from ...stream.models.folder import ModelFile
+from ...stream.models.folder import ModelFile, choose
 
 RUN_ROLES = (Role.DETECTOR, Role.POSE)
 """What a run needs a network for."""
+
+
+def appearance_in_words(folder: Path) -> str:
+    """What people are recognised by, and the network that could do it instead."""
+    try:
+        model = choose(folder, Role.REID)
+    except CrowdstreamError:
+        return "colours of clothes (perception.appearance=colour); no re-id network in the model folder"
+    return (
+        f"colours of clothes (perception.appearance=colour); {model.name} is there for perception.appearance=reid "
+        f"({figures_of(model.name).sentence()})"
+    )
 
 
 @dataclass(frozen=True)

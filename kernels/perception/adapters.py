@@ -4,6 +4,7 @@ dets + labels                 rtmdet (the default) or end_to_end (YOLOX pixels, 
 one output [1, n, 5 + c]      yolox
 one output [batch, 17+, h, w] heatmap
 simcc_x + simcc_y             simcc
+one output [n, a], a > 8      embedding
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from enum import StrEnum
 
 from ..errors import InferenceError
 from ..inference.backend import InferenceBackend, TensorSpec
+from .appearance_coder import AppearanceCoder
 from .detector import Detector
 from .end_to_end import YOLOX_PIXELS, EndToEndDetector, RtmDetDetector
 from .heatmap_pose import HeatmapPose
 from .pose import NUM_KEYPOINTS, PoseEstimator
+from .reid import ReidNetwork
 from .simcc_pose import SimccPose
 from .yolox import YoloxDetector
 
@@ -28,10 +31,12 @@ class AdapterKind(StrEnum):
     YOLOX = "yolox"
     HEATMAP = "heatmap"
     SIMCC = "simcc"
+    EMBEDDING = "embedding"
 
 
 DETECTORS = (AdapterKind.RTMDET, AdapterKind.END_TO_END, AdapterKind.YOLOX)
 POSES = (AdapterKind.HEATMAP, AdapterKind.SIMCC)
+REIDS = (AdapterKind.EMBEDDING,)
 
 
 def adapter_for(backend: InferenceBackend) -> AdapterKind:
@@ -54,10 +59,12 @@ def adapter_for(backend: InferenceBackend) -> AdapterKind:
             return AdapterKind.YOLOX
         if len(shape) == 4 and shape[1] is not None and shape[1] >= NUM_KEYPOINTS:
             return AdapterKind.HEATMAP
+        if len(shape) == 2 and shape[1] is not None and shape[1] > 8:
+            return AdapterKind.EMBEDDING
     raise InferenceError(
         f"no adapter for a network with inputs {_list(backend.inputs)} and outputs {_list(backend.outputs)}; "
         "understood: image [n,3,h,w] -> dets [n,k,5] + labels [n,k] (rtmdet, end_to_end), [n,k,5+classes] (yolox), "
-        "[n,17+,h,w] (heatmap), simcc_x + simcc_y (simcc)"
+        "[n,17+,h,w] (heatmap), simcc_x + simcc_y (simcc), [n,a] (embedding)"
     )
 
 
@@ -95,6 +102,16 @@ def build_pose(
     if chosen is AdapterKind.SIMCC:
         return SimccPose(backend, workers, buckets)
     return HeatmapPose(backend, workers, buckets)
+
+
+def build_reid(backend: InferenceBackend, kind: AdapterKind | str | None = None) -> AppearanceCoder:
+    """The appearance coder of a loaded re-id network.
+
+    Raises:
+        InferenceError: not a re-id network.
+    """
+    _checked(backend, kind, REIDS, "a re-id network")
+    return ReidNetwork(backend)
 
 
 def _checked(

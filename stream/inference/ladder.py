@@ -32,6 +32,8 @@ class InferenceConfig(StageConfig):
     """Detector: catalogue name, file in the model folder, or path; "" for the best that is there."""
     pose: str = ""
     """2D pose network, the same way."""
+    reid: str = ""
+    """Re-id network, the same way; only used with `perception.appearance=reid`."""
     ladder: tuple[str, ...] = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
     """Rungs to try, best first."""
     threads: int = Field(default=1, ge=1, le=64)
