@@ -29,6 +29,11 @@ class RefineConfig(StageConfig):
     """Longest gap that is filled."""
     min_gap_s: float = Field(default=0.4, ge=0, le=10)
     """Shorter ones were bridged by the windows well enough."""
+    min_sightings: tuple[int, int] = (8, 30)
+    """Sightings in the 1.6 s on either side of a gap: at least so many on each, and so many together. Fewer are most
+    often boxes of nobody that happened to fall to one track."""
+    max_speed_change_mps: float = Field(default=1.1, gt=0)
+    """A gap whose length asks for a speed further from those at its ends joins two people; it is left open."""
     seen_confidence: float = Field(default=0.4, ge=0, le=1)
     """Keypoints from which on a joint counts as seen."""
     poor_share: float = Field(default=0.1, gt=0, le=1)

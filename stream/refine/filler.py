@@ -14,7 +14,7 @@ from ...kernels.body.data import BodyData
 from ...kernels.ground import Ground
 from ...kernels.priors.motion_prior import MotionPrior
 from ...kernels.solve.gap_bodies import Stretch, face_along, facing, fill_gap
-from ...kernels.solve.gap_path import gap_path, way
+from ...kernels.solve.gap_path import gap_path, speed_change, way
 from ...kernels.solve.prior_target import leg_length
 from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance
 from .motion import PersonMotion, ground_z, through
@@ -25,6 +25,8 @@ _FADE_S = 1.0
 """Confidence falls by e over this distance from the nearest sighting, as in `solve.finish`."""
 _LEAST = 0.05
 """Confidence of somebody hidden for long, who is known to have come out again."""
+_NEAR = 47
+"""Slots on a side in which sightings are counted: 1.6 s."""
 _HEIGHT_REACH = 16
 """Slots on a side over which the pelvis's height is averaged."""
 
@@ -45,6 +47,19 @@ def gaps_of(motion: PersonMotion, shortest: int, longest: int) -> list[Gap]:
     between = np.diff(observed) - 1
     found = np.flatnonzero((between > shortest) & (between <= longest))
     return [Gap(int(observed[k]) + motion.slot0, int(observed[k + 1]) + motion.slot0) for k in found]
+
+
+def credible(motion: PersonMotion, gap: Gap, sightings: tuple[int, int], speed_change_mps: float) -> bool:
+    """The same person on both sides, as far as sightings and speeds tell: else whom is one to draw there?"""
+    last, first = gap.last - motion.slot0, gap.first - motion.slot0
+    observed = motion.provenance == Provenance.OBSERVED
+    before, after = (
+        int(observed[max(last - _NEAR, 0) : last + 1].sum()),
+        int(observed[first : first + _NEAR + 1].sum()),
+    )
+    if min(before, after) < sightings[0] or before + after < sightings[1]:
+        return False
+    return speed_change(motion.ground_m[:, :2], observed, last, first) <= speed_change_mps
 
 
 def is_bridged(motion: PersonMotion, gap: Gap, frames: int) -> bool:

@@ -15,7 +15,7 @@ from ...kernels.ground import Ground
 from ...kernels.priors.motion_prior import MotionPrior
 from ...kernels.solve.problem import MODEL_RATE_HZ
 from .config import RefineConfig
-from .filler import Gap, fill, gaps_of, is_bridged
+from .filler import Gap, credible, fill, gaps_of, is_bridged
 from .guided import hidden_joints, hidden_share, listen, take_in
 from .guides import GuideBank
 from .motion import PersonMotion, joints_of, motion_of, through
@@ -25,8 +25,8 @@ from .timeline import Block, PersonStretch
 
 Array = np.ndarray
 
-_AFTER = 16
-"""Slots after a gap that must be final before it is filled: the motion that comes out of it."""
+_AFTER = 48
+"""Slots after a gap that must be final before it is filled: who comes out of it, and how they move."""
 _BRIDGE_S = 0.2
 """Slots without a picture that a slow camera or a pose budget leaves between two sightings."""
 _LEAST_PRESENT = 30
@@ -108,8 +108,13 @@ class PersonReviser:
     def _closed(self, motion: PersonMotion, known: int, ended: bool) -> list[Gap]:
         if not self._config.fill:
             return []
-        gaps = gaps_of(motion, self._shortest, self._longest)
-        return [gap for gap in gaps if ended or gap.first + _AFTER <= known]
+        config = self._config
+        return [
+            gap
+            for gap in gaps_of(motion, self._shortest, self._longest)
+            if (ended or gap.first + _AFTER <= known)
+            and credible(motion, gap, config.min_sightings, config.max_speed_change_mps)
+        ]
 
     def _segments(self, gap: Gap) -> range:
         return range((gap.last + 1) // self._frames, (gap.first - 1) // self._frames + 1)
