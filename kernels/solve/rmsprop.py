@@ -3,6 +3,7 @@
     stage root     100 iterations   argmin E_root over translation and root rotation                    (eq. 2)
     stage SMPL     150 iterations   argmin E_smpl over these, shape and the pose's latent z             (eq. 7)
     stage motion   200 iterations   argmin E_motion over a motion latent and a shape per segment        (eq. 11)
+    stage group    200 iterations   argmin E_group over the same, for badly seen segments: `group`      (eq. 18)
 
 RMSprop, learning rate 0.01, torch's own constants (alpha 0.99), each stage with a fresh state. All people of
 the window move in one batch: they do not interact and RMSprop scales every variable by itself, so the result is the
@@ -27,7 +28,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
@@ -41,7 +42,7 @@ from ..settings import StageConfig
 from .energies.evidence import Evidence
 from .energies.motion_objective import MotionObjective, MotionTerms, SeamTensors
 from .energies.objective import Bodies, EnergyTerms, Objective
-from .latent import start_segments
+from .latent import Segments, start_segments
 from .prior_target import ground_heights
 from .problem import WarmStart, WindowProblem
 from .seam import seam_of
@@ -57,6 +58,8 @@ class PaperConfig(StageConfig):
     """Steps of the SMPL stage."""
     motion_iterations: int = Field(default=200, ge=0)
     """Steps of the motion stage; 0 leaves it out (the paper's "w/o C.G.M.")."""
+    group_iterations: int = Field(default=200, ge=0)
+    """Steps of the group stage (`solve.group`), which the refiner runs on poor segments."""
     learning_rate: float = Field(default=0.01, gt=0)
     """Of RMSprop; metres, radians and units of z and beta alike."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -124,30 +127,53 @@ def solve_paper(
         SolveError: the first guess is not finite, or the energy ceases to be.
     """
     config = config or PaperConfig()
-    present = problem.present[..., None]
-    start_pose = np.where(present[..., None], initial.pose_rotvec, 0.0)
-    start_transl = np.where(present, initial.transl_m, 0.0)
-    if not (np.isfinite(start_pose).all() and np.isfinite(start_transl).all()):
-        raise SolveError("the first guess holds values that are not finite; give one for every present slot")
+    first = first_bodies(problem, initial, dtype, device)
     objective = Objective.of(Evidence.of(problem, config.weights, dtype, device), config.weights, body)
-
-    def put(array: Float[np.ndarray, "..."]) -> Float[Tensor, "..."]:
-        return torch.tensor(array, dtype=dtype, device=device)
-
-    shapes = put(initial.betas)[:, None].expand(-1, problem.num_frames, -1)
-    first = Bodies(put(start_pose), shapes, put(start_transl))
     last, trace = _fundamental(objective, first, settled(prior, device, dtype), config)
     if motion_prior is not None and config.motion_iterations and problem.num_people:
         network = copy.deepcopy(motion_prior).eval().requires_grad_(False).to(device, dtype)
         last, trace = _motion(
             problem, objective, last, body, (network, settled(prior, device, dtype)), config, trace
         )
+    return answer_of(problem, initial, last, trace)
+
+
+def first_bodies(
+    problem: WindowProblem, initial: WarmStart, dtype: torch.dtype, device: torch.device | str
+) -> Bodies:
+    """The first guess as variables, 0 where nobody is.
+
+    Raises:
+        SolveError: it is not finite.
+    """
+    present = problem.present[..., None]
+    pose = np.where(present[..., None], initial.pose_rotvec, 0.0)
+    transl = np.where(present, initial.transl_m, 0.0)
+    if not (np.isfinite(pose).all() and np.isfinite(transl).all()):
+        raise SolveError("the first guess holds values that are not finite; give one for every present slot")
+
+    def put(array: Float[np.ndarray, "..."]) -> Float[Tensor, "..."]:
+        return torch.tensor(array, dtype=dtype, device=device)
+
+    shapes = put(initial.betas)[:, None].expand(-1, problem.num_frames, -1)
+    return Bodies(put(pose), shapes, put(transl))
+
+
+def answer_of(problem: WindowProblem, initial: WarmStart, last: Bodies, trace: PaperTrace) -> PaperSolution:
+    """The last bodies of present slots, the first guess elsewhere.
+
+    Raises:
+        SolveError: the energy has ceased to be finite.
+    """
+    present = problem.present[..., None]
     if not np.isfinite(trace.energy).all():
         step = int(np.flatnonzero(~np.isfinite(trace.energy))[0])
         raise SolveError(f"the energy is not finite at step {step}; check cameras, ground and learning rate")
-    pose_out = np.where(present[..., None], _numpy(last.pose_rotvec), initial.pose_rotvec).astype(np.float32)
-    transl_out = np.where(present, _numpy(last.transl_m), initial.transl_m).astype(np.float32)
-    return PaperSolution(pose_out, transl_out, _numpy(last.betas).copy(), trace)
+    pose_out = np.where(present[..., None], numpy_of(last.pose_rotvec), initial.pose_rotvec).astype(
+        np.float32
+    )
+    transl_out = np.where(present, numpy_of(last.transl_m), initial.transl_m).astype(np.float32)
+    return PaperSolution(pose_out, transl_out, numpy_of(last.betas).copy(), trace)
 
 
 def _fundamental(
@@ -171,21 +197,19 @@ def _fundamental(
     energies: list[Float[Tensor, ""]] = []
     root_terms = smpl_terms = None
     if config.root_iterations:
-        energies += _descend(
+        energies += descend(
             lambda: objective.terms(rooted()).total, [root, transl], config.root_iterations, config
         )
         with torch.no_grad():
             root_terms = objective.terms(rooted())
     if config.smpl_iterations:
         variables = [root, transl, betas, z]
-        energies += _descend(
-            lambda: objective.terms(whole()).total, variables, config.smpl_iterations, config
-        )
+        energies += descend(lambda: objective.terms(whole()).total, variables, config.smpl_iterations, config)
         with torch.no_grad():
             smpl_terms = objective.terms(whole())
     with torch.no_grad():
         last = whole() if config.smpl_iterations else rooted()
-    return last, PaperTrace(_stacked(energies), root_terms, smpl_terms)
+    return last, PaperTrace(stacked(energies), root_terms, smpl_terms)
 
 
 def _motion(
@@ -198,15 +222,41 @@ def _motion(
     trace: PaperTrace,
 ) -> tuple[Bodies, PaperTrace]:
     """The motion stage (eq. 11), from the bodies of the stage before."""
+    seen = placed(seen_groups(problem.confidence, problem.present, config.mask_confidence), problem.present)
+    motion, segments, *variables = motion_stage(problem, objective, last, seen, body, priors)
+    energies = descend(
+        lambda: motion.terms(segments.decode(*variables)).total, variables, config.motion_iterations, config
+    )
+    with torch.no_grad():
+        told = segments.decode(*variables)
+        terms = motion.terms(told)
+    energy = np.concatenate([trace.energy, stacked(energies)])
+    return told.bodies, PaperTrace(energy, trace.root_terms, trace.smpl_terms, terms)
+
+
+def motion_stage(
+    problem: WindowProblem,
+    objective: Objective,
+    last: Bodies,
+    seen: Bool[np.ndarray, "N T 22"],
+    body: BodyData,
+    priors: tuple[MotionPrior, PosePrior],
+) -> tuple[MotionObjective, Segments, Float[Tensor, "N S L"], Float[Tensor, "N S K"]]:
+    """E_motion (eq. 11) with its variables: a latent and a shape of each segment, where they start from.
+
+    Args:
+        last: bodies of the stage before.
+        seen: what of them the encoder is to believe.
+        priors: in the precision and on the device of the objective.
+    """
     e = objective.evidence
     seam = None if problem.warm is None else seam_of(problem.warm, body)
     motion = MotionObjective(
         objective, SEGMENT_FRAMES, None if seam is None else SeamTensors.of(seam, e.offset_m)
     )
-    seen = placed(seen_groups(problem.confidence, problem.present, config.mask_confidence), problem.present)
     counted = torch.as_tensor(_counted(problem), dtype=e.offset_m.dtype, device=e.offset_m.device)
     betas = torch.einsum("nt,ntk->nk", counted, last.betas)
-    ground = torch.as_tensor(ground_heights(problem, _numpy(last.transl_m))).to(e.offset_m)
+    ground = torch.as_tensor(ground_heights(problem, numpy_of(last.transl_m))).to(e.offset_m)
     with torch.no_grad():
         segments, z, shapes = start_segments(
             last,
@@ -216,15 +266,7 @@ def _motion(
             objective.body,
             *priors,
         )
-    variables = [z.requires_grad_(), shapes.requires_grad_()]
-    energies = _descend(
-        lambda: motion.terms(segments.decode(*variables)).total, variables, config.motion_iterations, config
-    )
-    with torch.no_grad():
-        told = segments.decode(*variables)
-        terms = motion.terms(told)
-    energy = np.concatenate([trace.energy, _stacked(energies)])
-    return told.bodies, PaperTrace(energy, trace.root_terms, trace.smpl_terms, terms)
+    return motion, segments, z.requires_grad_(), shapes.requires_grad_()
 
 
 def _counted(problem: WindowProblem) -> Float[np.ndarray, "N T"]:
@@ -234,7 +276,7 @@ def _counted(problem: WindowProblem) -> Float[np.ndarray, "N T"]:
     return np.asarray(count / np.maximum(count.sum(axis=1, keepdims=True), 1))
 
 
-def _descend(
+def descend(
     energy_of: Callable[[], Float[Tensor, "N"]],
     variables: list[Tensor],
     iterations: int,
@@ -256,9 +298,11 @@ def _descend(
     return energies
 
 
-def _stacked(energies: list[Float[Tensor, ""]]) -> Float[np.ndarray, "I"]:
+def stacked(energies: list[Float[Tensor, ""]]) -> Float[np.ndarray, "I"]:
+    """Energies of the steps, as numbers."""
     return torch.stack(energies).cpu().numpy() if energies else np.zeros(0)
 
 
-def _numpy(tensor: Float[Tensor, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def numpy_of(tensor: Float[Tensor, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Float32, without gradients."""
     return tensor.detach().cpu().numpy().astype(np.float32)

@@ -41,6 +41,10 @@ class EnergyWeights(StageConfig):
     """lambda_cv of eq. 13."""
     connect: float = Field(default=100.0, ge=0)
     """lambda_con of eq. 14."""
+    amc: float = Field(default=0.03, ge=0)
+    """lambda_AMC of eq. 17."""
+    amc_softness: float = Field(default=0.1, gt=0)
+    """gamma of eq. 17's soft-DTW, which the paper does not name; 0.1 is what joints 5 degrees apart cost a slot."""
 
     keypoint_weights: tuple[float, ...] = Field(
         default=FACE_KEYPOINT_WEIGHTS + (1.0,) * 12, min_length=17, max_length=17
