@@ -153,7 +153,7 @@ class Recording:
         """Who every track is in the end; of `tracks` nobody but itself."""
         self.standing = Standing(self._noted.revised, history, self.persons)
         self._noted.revised = []
-        self._undone = _undone_gaps(history, self.persons)
+        self._undone = undone_gaps(history, self.persons)
         joined = len(self.persons)
         self.notes: tuple[str, ...] = tuple(
             note
@@ -220,7 +220,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class _UndoneGap:
+class UndoneGap:
     """The gap of a join that holds no longer, and while which of the log's points it held."""
 
     lost_ns: int
@@ -233,15 +233,15 @@ class _UndoneGap:
         return self.lost_ns < t_capture_ns < self.found_ns and self.since < order < self.until
 
 
-def _undone_gaps(history: IdentityHistory, who: IdentityMap) -> dict[int, list[_UndoneGap]]:
+def undone_gaps(history: IdentityHistory, who: IdentityMap) -> dict[int, list[UndoneGap]]:
     """Of each track the gaps over which it was joined and is not any more."""
-    gaps: dict[int, list[_UndoneGap]] = {}
+    gaps: dict[int, list[UndoneGap]] = {}
     until: dict[int, float] = {}
     for order, event in reversed(history.events):
         if event.change is IdentityChange.MERGE and who.person_of(event.track) != who.person_of(
             event.previous
         ):
-            gap = _UndoneGap(event.lost_ns, event.found_ns, order, until.get(event.track, np.inf))
+            gap = UndoneGap(event.lost_ns, event.found_ns, order, until.get(event.track, np.inf))
             for track in {event.track, event.previous, event.person}:
                 gaps.setdefault(track, []).append(gap)
         until[event.track] = order

@@ -7,7 +7,9 @@ end of a log:
    one of that id there, in whatever window; so a person who is ABSENT in a revision is nowhere in those slots.
 2. A revision of a person who has lost a track again (`split`) rested on that track from its loss on. It counts no
    longer, and what stood before it stands again; the refiner's own retraction, coming after the split, does count.
-3. Ids become persons. Two revisions of joined tracks: of what both have, the one published last for both. Where the
+3. A revision of a track that is somebody else by then, with nothing in it, withdraws the track's own revisions for as
+   long as it is joined so; what was solved of the track stays with the person.
+4. Ids become persons. Two revisions of joined tracks: of what both have, the one published last for both. Where the
    person's revision has nothing, the windows of joined tracks stand: it was made before they were joined.
 
 What then still overlaps is merged slot by slot (`merge.py`), refined over solved.
@@ -149,13 +151,19 @@ class Standing:
         return iter(sorted(rows, key=lambda row: (row.slot0, row.rev, row.order)))
 
     def _is_void(self, row: RevisedRow) -> bool:
-        """It rested on a track that is somebody else now."""
+        """It rested on a track, or on being one, that is somebody else now."""
         person = self._who.person_of(row.id)
+        if self._withdraws(row) and self._history.person_at(row.id, row.order)[0] != person:
+            return True
         for track in self._history.ever_of(row.id):
             then, lost_ns = self._history.person_at(track, row.order)
             if then == row.id and row.end_ns > lost_ns and self._who.person_of(track) != person:
                 return True
         return False
+
+    def _withdraws(self, row: RevisedRow) -> bool:
+        """Rule 3."""
+        return not row.present.any() and self._history.person_at(row.id, row.order)[0] != row.id
 
     def _taken_back(self, track: int, solution: WindowSolution, order: int) -> Bool[Array, "T"]:
         """Slots of one row that a revision has replaced."""
@@ -165,7 +173,7 @@ class Standing:
         if rev and not any((r.window, r.rev, r.order) == (solution.window, rev, order) for r in own):
             return ~gone  # void, or another revision of this window stands
         for row in own:
-            if row.rev > rev:
+            if row.rev > rev and not (rev == 0 and self._withdraws(row)):
                 gone[max(0, row.slot0 - slot0) : row.stop - slot0] = True
         if rev:
             for row in self._later_of_others(track, slot0, slot0 + len(gone), order):
