@@ -296,6 +296,15 @@ def make_reconstructor(config: ReconstructConfig, body: BodyData) -> Reconstruct
 
 
 def _paper_prior(config: ReconstructConfig) -> PosePrior | None:
-    if config.preset != "paper" or config.pose_prior == "gaussian":
-        return None
-    return load_any_pose_prior(None if config.pose_prior == "learned" else Path(config.pose_prior))
+    return None if config.preset != "paper" else paper_pose_prior(config.pose_prior)
+
+
+def paper_pose_prior(name: str) -> PosePrior:
+    """E_pose of preset `paper`: gaussian, learned, or a file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    if name == "gaussian":
+        return load_pose_prior()
+    return load_any_pose_prior(None if name == "learned" else Path(name))

@@ -31,6 +31,17 @@ class GuideBank:
         """Segments that are grouped, guides or not."""
         return len(self._groups)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._groups
+
+    def has_guide(self, key: Key) -> bool:
+        """The segment was seen well enough to guide."""
+        return key in self._guides
+
+    def guide(self, key: Key) -> GuideMotion:
+        """One of those for which `has_guide` holds."""
+        return self._guides[key]
+
     def groups(self) -> Groups:
         """Who moves alike now; formed anew only when the bank has changed."""
         if self._formed is None:

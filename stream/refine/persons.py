@@ -127,7 +127,7 @@ class PersonReviser:
         return bool(((published.provenance != 0) & ~there).any())
 
     def _inside(self, motion: PersonMotion, slots: slice) -> bool:
-        return slots.stop - slots.start == self._frames and slots.stop <= len(motion.present)
+        return bool(slots.stop - slots.start == self._frames and slots.stop <= len(motion.present))
 
     def _holds(self, motion: PersonMotion, segment: int) -> bool:
         return bool(motion.present[self._slots(motion, segment)].any())
@@ -176,7 +176,7 @@ class PersonReviser:
         key = (motion.person, segment * self._frames)
         guide, guided = (NOBODY, NOBODY), False
         poor = share >= self._config.poor_share and motion.present[slots].sum() >= _LEAST_PRESENT
-        if self._config.amc and poor:
+        if self._config.amc and self._config.preset == "live" and poor:
             candidates = self._bank.candidates(key, not self._config.group, self._config.candidates)
             told = listen(motion, slots, candidates, self._config.align, self._config.told)
             if told is not None:

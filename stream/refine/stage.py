@@ -20,16 +20,18 @@ import numpy as np
 from ...kernels.body.data import BodyData
 from ...kernels.ground import Ground
 from ...kernels.priors.motion_prior import MotionPrior
+from ...kernels.priors.pose_prior import PosePrior
 from ...kernels.solve.problem import MODEL_RATE_HZ, SolveStatus, WindowSolution
 from ..errors import RefineError
 from ..export.merge import WindowMerger
 from ..identity import IdentityEvent, IdentityMap
 from ..prior_files import load_motion_prior
-from ..reconstruct import ReconstructConfig
+from ..reconstruct import ReconstructConfig, paper_pose_prior
 from ..windows import WindowConfig
 from .config import RefineConfig
 from .guides import GuideBank
 from .persons import Person, PersonReviser
+from .printed import PrintedGuidance
 from .records import RefineInput, RefineReport, Revision
 from .revision import Revised, revision_of
 from .timeline import Timelines, stretch_of
@@ -50,12 +52,14 @@ class RefineStage:
         body: BodyData,
         window: WindowConfig,
         motion_prior: MotionPrior | None = None,
+        pose_prior: PosePrior | None = None,
     ) -> None:
         """
         Args:
             solve: how windows are solved.
             window: how windows are cut.
             motion_prior: None: hidden bodies are held from the nearer side.
+            pose_prior: of preset `paper`, which needs both.
 
         Raises:
             RefineError: windows that segments cannot be cut from.
@@ -72,6 +76,11 @@ class RefineStage:
         self._merger = WindowMerger()
         self._bank = GuideBank(config.groups)
         self._reviser = PersonReviser(config, body, window.frames, self._bank, motion_prior)
+        self._printed: PrintedGuidance | None = None
+        if config.preset == "paper" and config.amc and motion_prior is not None and pose_prior is not None:
+            self._printed = PrintedGuidance(
+                body, window.frames, self._bank, solve.paper, pose_prior, motion_prior
+            )
         self._people: dict[int, Person] = {}
         self._ground: Ground | None = None
         self._done = 0
@@ -88,6 +97,8 @@ class RefineStage:
         moved = self._apply(given.identity)
         self._ground = given.problem.ground
         self._timelines.see(given.problem)
+        if self._printed is not None:
+            self._printed.see(given.problem)
         for chunk in self._merger.push(_without_failed(given.solution)):
             self._timelines.take(chunk)
         found: list[Revision] = []
@@ -151,9 +162,30 @@ class RefineStage:
             if stretch is not None:
                 memory = self._people.setdefault(person, Person())
                 revised += self._reviser.revise(person, stretch, memory, fresh, known, ended, ground)
+        if self._printed is not None:
+            for segment in fresh:
+                revised = self._guide_as_printed(self._printed, segment, people, revised)
         revised = self._within_budget(revised)
         self._forget(done)
         return self._number(revised)
+
+    def _guide_as_printed(
+        self, printed: PrintedGuidance, segment: int, people: dict[int, list[int]], revised: list[Revised]
+    ) -> list[Revised]:
+        """Rows of a segment with those of poor people replaced by what their guides made of them."""
+        blocks = {
+            person: block
+            for person, tracks in people.items()
+            if (block := self._timelines.block(tracks, segment)) is not None
+        }
+        blocks |= {r.person: r.block for r in revised if r.segment == segment}
+        persons = {track: person for person, tracks in people.items() for track in tracks}
+        guided = {r.person: r for r in printed.guide(segment, blocks, persons)}
+        for person, row in guided.items():
+            self._people[person].published[segment] = row.block
+        kept = [r for r in revised if r.segment != segment or r.person not in guided]
+        needed = {r.person for r in revised if r.segment == segment and r.needed}
+        return kept + [replace(row, needed=person in needed) for person, row in guided.items()]
 
     def _tracks_of_people(self) -> dict[int, list[int]]:
         people: dict[int, list[int]] = {}
@@ -212,4 +244,5 @@ def make_refiner(
         RefineError: windows that segments cannot be cut from. ModelError: a shipped file is missing or damaged.
     """
     prior = load_motion_prior() if solve.motion_prior else None
-    return RefineStage(config, solve, body, window, prior)
+    pose_prior = paper_pose_prior(solve.pose_prior) if config.preset == "paper" else None
+    return RefineStage(config, solve, body, window, prior, pose_prior)
