@@ -124,7 +124,7 @@ def _identity(message: Message) -> str:
         return f"track {message.body.get('track')}: {message.body.get('change')}"
     cues = ", ".join(f"{cue} {ratio:+.1f}" for cue, ratio in event.evidence.items())
     sure = f"p {event.probability:.2f}" + (f" ({cues})" if cues else "")
-    said = f"  {event.reason}" if event.reason else ""
+    said = f": {event.reason}" if event.reason and not cues else ""
     if event.change is IdentityChange.MERGE:
         gap = f"hidden {event.gap_s:.1f} s"
         return f"person {event.track} is person {event.person} again: {gap}, {sure}{said}"

@@ -131,11 +131,7 @@ class Recording:
         for record in self._reader.records():
             for data, place in zip(record.messages, record.places, strict=True):
                 self._note(noted, data, record.places[0], place)
-        sessions = [
-            sid
-            for sid, session_ in noted.items()
-            if session_.schema or session_.num_frames or session_.windows
-        ]
+        sessions = [sid for sid, found in noted.items() if found.schema or found.num_frames or found.windows]
         if not sessions:
             raise ExportError(
                 f"{self.path} holds no published message; was the run ended before its first frame?"
@@ -154,15 +150,12 @@ class Recording:
         self.standing = Standing(self._noted.revised, history, self.persons)
         self._noted.revised = []
         self._undone = undone_gaps(history, self.persons)
-        joined = len(self.persons)
         self.notes: tuple[str, ...] = tuple(
             note
             for note in (
                 self._reader.health.describe(),
                 f"session {self.sid} of {len(sessions)}" if len(sessions) > 1 else "",
-                f"{joined} {'track is' if joined == 1 else 'tracks are'} people who came back"
-                if joined
-                else "",
+                _in_words(len(self.persons)),
             )
             if note
         )
@@ -217,6 +210,16 @@ class Recording:
                 left = None if solution is None else self.standing.window(solution, place.order)
                 if left is not None:
                     yield left
+
+
+def _in_words(joined: int) -> str:
+    match joined:
+        case 0:
+            return ""
+        case 1:
+            return "1 track is somebody who came back"
+        case _:
+            return f"{joined} tracks are people who came back"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,15 @@ from typer.testing import CliRunner
 
 from crowdstream.actors.commands.export import export
 from crowdstream.actors.commands.replay import replay
-from crowdstream.actors.commands.tail import tail
+from crowdstream.actors.commands.tail import _line, tail
 from crowdstream.kernels.errors import CrowdstreamError
-from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_schema, walkers_window
+from crowdstream.lab.bench.wire_cases import (
+    walkers_frame,
+    walkers_return,
+    walkers_revision,
+    walkers_schema,
+    walkers_window,
+)
 from crowdstream.stream.wire.client import Reconnect, subscribe
 from crowdstream.stream.wire.conversation import Bye, Gap
 from crowdstream.stream.wire.log import LogReader
@@ -116,6 +123,49 @@ def test_tail_counts_and_says_when_nobody_is_there(log_path: Path) -> None:
     player.stop(drain_s=0.0)
     result = invoke("tail", url)
     assert isinstance(result.exception, CrowdstreamError) and "no engine answers at" in str(result.exception)
+
+
+def test_tail_explains_who_came_back_and_why_bodies_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.cslog"
+    publisher = PublisherStage(PublishConfig(listen="", clock="capture"), "hall", walkers_schema(), path)
+    publisher.start()
+    publisher.push_identity(walkers_return(17, 5))
+    publisher.push_identity(
+        replace(walkers_return(23, 17, person=5), evidence={}, reason="nobody else was near")
+    )
+    publisher.push_revision(walkers_revision(2, 0, guide=12))
+    publisher.push_revision(walkers_revision(9, 4))
+    publisher.push_identity(walkers_return(17, 5, split=True))
+    publisher.stop()
+    player = Replay(path, ServerSettings(Address.parse("tcp://127.0.0.1:0")))
+    url = player.start()
+    player.run(speed=0)
+    late = invoke("tail", url, "--topics", "identity", "--count", 3).output.splitlines()
+    assert (
+        late[2] == "-- identity.hall: state at #3, 2 message(s)"
+    )  # whoever comes late: the newest of each track
+    identity = [
+        "identity.hall #2  person 23 is person 5 again: hidden 3.2 s, p 0.94: nobody else was near",
+        "identity.hall #3  person 17 is not person 5 after all: p 0.06 (motion -3.5, appearance +1.2)",
+    ]
+    assert late[3:] == identity
+    player.stop(drain_s=0.0)
+    lines = tail_of(path)
+    assert lines[1:] == [
+        "identity.hall #1  person 17 is person 5 again: hidden 3.2 s, p 0.94 (motion +2.1, appearance +1.2)",
+        identity[0],
+        "refined.hall #1  window 0 rev 1  2 people, 128 person-frames, 128 observed: "
+        "1 gap filled; 2 guided by 12, moved 0.12 m",
+        "refined.hall #2  window 4 rev 1  9 people, 576 person-frames, 576 observed: "
+        "1 gap filled; 2 guided, moved 0.12 m; 3 guided, moved 0.12 m; 4 guided, moved 0.12 m; "
+        "5 guided, moved 0.12 m; 6 guided, moved 0.12 m; and 3 more",
+        identity[1],
+    ]
+
+
+def tail_of(path: Path) -> list[str]:
+    """What `tail` says of each recorded message, in order of commit."""
+    return [_line(message) for message in LogReader(path).messages()]
 
 
 @pytest.mark.parametrize(("format", "files"), [("mot", 1), ("csv", 2), ("amass", 2)])
