@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -50,6 +50,35 @@ def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOptio
     from ...lab.bench.wire import run_wire
 
     _finish(run_wire(), json, gate, update)
+
+
+@app.command("refine")
+def refine(
+    seconds: Annotated[float, typer.Option(min=8.0, help="Length of one run.")] = 24.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Pairs of runs, without and with.")] = 2,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """What refining costs the live path: window latency with and without it, in turns."""
+    from ...configs.load import load_config
+    from ...lab.bench.refine import ScriptedEyes, run_refine, write_inputs
+    from ..engine import run_engine
+    from ..plan import EnginePlan
+    from ..runtime import RunHooks
+    from ..workers import Workers
+
+    with TemporaryDirectory(prefix="crowdstream-refine-") as held:
+        folder = Path(held)
+        clip, camera = write_inputs(folder, seconds)
+
+        def run(refined: bool) -> Mapping[str, Any]:
+            settings = [f"source.seconds={seconds}", "publish.listen=''", f"refine.enabled={refined}"]
+            config = load_config("live", settings)
+            plan = EnginePlan(str(clip), config, folder, camera, folder / "run.cslog")
+            return run_engine(plan, RunHooks(note=note.print), Workers(perception=ScriptedEyes))
+
+        _finish(run_refine(run, rounds, note.print), json, gate, update)
 
 
 @app.command("perception")
