@@ -23,6 +23,8 @@ from .calibrate import CalibrateConfig, CalibrationStage
 from .calibration_file import Calibration
 from .identity import IdentityEvent
 from .records import Observation, TrackedFrame
+from .stitch.config import StitchConfig
+from .stitch.stage import StitchStage
 from .track import TrackConfig, TrackingStage
 from .windows import WindowAssembler, WindowConfig
 
@@ -64,6 +66,8 @@ class SiteStats:
     people_max: int = 0
     person_ids: set[int] = field(default_factory=set)
     drops: Counter[str] = field(default_factory=Counter)
+    stitches: Counter[str] = field(default_factory=Counter)
+    """The stitcher's: joins, splits, refused (best pairs that stayed too doubtful), expired (lost for good)."""
 
     def count(self, tracked: TrackedFrame) -> None:
         present = int(tracked.confirmed.sum())
@@ -81,6 +85,9 @@ class SiteStats:
             "people_mean": self.people_sum / self.frames if self.frames else 0.0,
             "tracks": len(self.person_ids),
             "drops": dict(self.drops),
+            "stitches": {
+                name: int(self.stitches[name]) for name in ("joins", "splits", "refused", "expired")
+            },
         }
 
 
@@ -95,8 +102,10 @@ class SiteStage:
         calibrate: CalibrateConfig,
         window: WindowConfig,
         calibration: Calibration | None = None,
+        stitch: StitchConfig | None = None,
     ) -> None:
-        self.stats = SiteStats()
+        self._stitcher = StitchStage(stitch or StitchConfig())
+        self.stats = SiteStats(stitches=self._stitcher.counts)
         self._camera = camera
         self.calibration: Calibration | None = None
         self._tracker = TrackingStage(track, camera, size_px)
@@ -125,8 +134,9 @@ class SiteStage:
         tracked = self._tracker.step(observation)
         self.stats.count(tracked)
         self._windows.push(tracked)
-        late = tuple(self._tracker.drain_backfill())
-        return SiteOutput((tracked,), tuple(self._windows.pop_ready()), notes, late, calibration=fresh)
+        identity = self._stitcher.step(tracked, self._tracker.table)
+        problems = tuple(self._windows.pop_ready())
+        return SiteOutput((tracked,), problems, notes, self._late(), identity, calibration=fresh)
 
     def finish(self) -> SiteOutput:
         """The end of the stream: the last, partial windows; a last try to calibrate."""
@@ -134,10 +144,16 @@ class SiteStage:
         fresh = None
         if self.calibration is None:
             notes, fresh = self._estimate(final=True)
+        identity = self._stitcher.finish()
         problems = tuple(self._windows.flush())
         counted = self._windows.stats.as_dict()
         self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
-        return SiteOutput((), problems, notes, tuple(self._tracker.drain_backfill()), calibration=fresh)
+        return SiteOutput((), problems, notes, self._late(), identity, calibration=fresh)
+
+    def _late(self) -> tuple[TrackedFrame, ...]:
+        """What became known by the tracker, then by the stitcher, which knows more."""
+        self._tracker.drain_ended()  # the stitcher remembers for itself
+        return (*self._tracker.drain_backfill(), *self._stitcher.drain_late())
 
     def _calibrate(self, observation: Observation) -> tuple[tuple[SiteNote, ...], Calibration | None]:
         if self.calibration is not None:
@@ -172,6 +188,7 @@ class SiteStage:
     def _hold(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self._tracker.set_geometry(calibration.camera, calibration.ground)
+        self._stitcher.set_geometry(calibration.camera, calibration.ground)
         self._windows.set_geometry(self._camera, calibration.camera, calibration.ground)
 
 

@@ -71,6 +71,11 @@ class TrackingStage:
         """Positions are metres on the ground, not NaN."""
         return self._geometry is not None
 
+    @property
+    def table(self) -> TrackTable:
+        """Everybody tracked, after the last frame; never changed in place."""
+        return self._tracks
+
     def drain_backfill(self) -> list[TrackedFrame]:
         """Rows of earlier frames that became known since the last call (see `track_backfill`)."""
         return self._backfill.drain()
