@@ -73,7 +73,8 @@ def path_to_path(points: Array, pieces: Array, nearest: Array) -> float:
     total = 0.0
     for i in range(x.shape[0]):
         total += np.sqrt(nearest[i])
-    return total / x.shape[0]
+    mean: float = total / x.shape[0]
+    return mean
 
 
 @exact

@@ -47,7 +47,7 @@ def segment_confidence(
         confidence: of the COCO keypoints, 0..1, the best over the cameras; 0 for not seen or not looked at.
         present: slots in which the person exists, seen or not.
     """
-    score = bridge_unposed(confidence, present, int(round(config.bridge_s * MODEL_RATE_HZ)))
+    score = bridge_unposed(confidence, present, round(config.bridge_s * MODEL_RATE_HZ))
     high = (score >= config.high_score) & (score > 0) & present[..., None]
     slots = present.sum(axis=1)
     longest = longest_run(~high, present)

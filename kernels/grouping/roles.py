@@ -99,13 +99,13 @@ def _guide_of(
     config: RoleConfig,
 ) -> Guide | None:
     candidates = []
-    for other in np.flatnonzero(fit):
+    for other in np.flatnonzero(fit).tolist():
         own = keys[other][0] == key[0]
         if other == row or not (xi[other] == BEST or (own and config.in_sequence_first)):
             continue
         own_first = own and config.in_sequence_first
         person, slot0 = keys[other]
-        candidates.append((not own_first, abs(slot0 - key[1]), slot0, person, int(other)))
+        candidates.append((not own_first, abs(slot0 - key[1]), slot0, person, other))
     if not candidates:
         return None
     best = min(candidates)[-1]
