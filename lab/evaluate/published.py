@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int
 
-from ...kernels.solve.problem import MODEL_RATE_HZ, WindowSolution
+from ...kernels.solve.problem import MODEL_RATE_HZ, Provenance, WindowSolution
 from ...stream.calibration_file import Calibration
+from ...stream.export.recording import UndoneGap, undone_gaps
+from ...stream.export.standing import ROWS, IdentityHistory, RevisedRow, Standing
 from ...stream.identity import IdentityEvent, IdentityMap
 from ...stream.records import TrackedFrame
 from ...stream.refine.records import RefineReport, Revision
-from ...stream.track_backfill import merge_backfill
+from ...stream.track_backfill import merge_backfill, take_rows
 
 Array = np.ndarray
 
@@ -25,6 +27,8 @@ class LiveVersion:
     tracked: TrackedFrame
     ready_ns: int
     """On the clock of capture times."""
+    known_events: int = 0
+    """Identity events published before it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class WindowVersion:
     """On the clock of capture times."""
     revision: Revision | None = None
     """What the refiner said of it; None where it is not refined, or nobody knows."""
+    known_events: int = 0
+    """Identity events published before it."""
 
     @property
     def newest_ns(self) -> int:
@@ -75,13 +81,40 @@ class Published:
     def final_frames(self) -> list[TrackedFrame]:
         """The live tier with the late rows in their places, persons for tracks: what an export holds."""
         who = self.who()
-        return [who.frame(frame) for frame in self.final_tracks()]
+        return [who.frame(frame) for frame in self._frames(undone_gaps(self._history(), who))]
 
     def final_tracks(self) -> list[TrackedFrame]:
         """The same of the tracker's own tracks, as if nothing had been joined."""
+        return self._frames(undone_gaps(self._history(), IdentityMap()))
+
+    def solutions(self) -> list[WindowSolution]:
+        """What stands in the end, by person, in order of the timeline, as `merge_windows` wants it."""
+        orders = [self._order(v.known_events, k + 1) for k, v in enumerate(self.windows)]
+        revised = [
+            row
+            for v, order in zip(self.windows, orders, strict=True)
+            for row in (_revised_rows(v, order) if v.solution.rev else ())
+        ]
+        standing = Standing(revised, self._history(), self.who())
+        found = sorted(
+            zip(self.windows, orders, strict=True),
+            key=lambda each: (each[0].solution.slot0, each[0].solution.window, each[0].solution.rev, each[1]),
+        )
+        left = (standing.window(v.solution, order) for v, order in found)
+        return [solution for solution in left if solution is not None]
+
+    def _frames(self, undone: Mapping[int, Sequence[UndoneGap]]) -> list[TrackedFrame]:
         late: dict[int, list[TrackedFrame]] = {}
         for version in self.late:
-            late.setdefault(version.tracked.index, []).append(version.tracked)
+            rows = version.tracked
+            keep = [
+                seen or not any(
+                    gap.holds(rows.t_capture_ns, self._order(version.known_events, 1))
+                    for gap in undone.get(track, ())
+                )
+                for track, seen in zip(rows.person_ids.tolist(), rows.seen.tolist(), strict=True)
+            ]  # fmt: skip
+            late.setdefault(rows.index, []).append(take_rows(rows, np.flatnonzero(keep)))
         out = []
         for version in self.live:
             frame = version.tracked
@@ -90,32 +123,23 @@ class Published:
             out.append(frame)
         return out
 
-    def solutions(self) -> list[WindowSolution]:
-        """What stands in the end, persons for tracks, in order of the timeline, as `merge_windows` wants it."""
-        who = self.who()
-        return standing(who.window(version.solution) for version in self.windows)
+    def _history(self) -> IdentityHistory:
+        return IdentityHistory(
+            (self._order(known, 0), event) for known, event in enumerate(self.identity, start=1)
+        )
+
+    def _order(self, known_events: int, place: int) -> int:
+        """A point of publication: after so many events, and at that place among what came before the next one."""
+        return known_events * (len(self.windows) + 2) + place
 
 
-def standing(solutions: Iterable[WindowSolution]) -> list[WindowSolution]:
-    """Of every person of a window only the row with the highest revision; ordered by slot, window and revision."""
-    found = sorted(solutions, key=lambda s: (s.slot0, s.window, s.rev))
-    highest: dict[tuple[int, int], int] = {}
-    for s in found:
-        for person in s.person_ids.tolist():
-            highest[s.window, person] = max(s.rev, highest.get((s.window, person), 0))
-    out = []
-    for s in found:
-        keep = np.array([highest[s.window, person] == s.rev for person in s.person_ids.tolist()], bool)
-        if keep.all():
-            out.append(s)
-        elif keep.any():
-            out.append(take_people(s, np.flatnonzero(keep)))
-    return out
-
-
-ROWS = ("person_ids", "pose_rotvec", "betas", "transl_m", "joints_m", "ground_m", "confidence", "provenance",
-        "reprojection_px", "status")  # fmt: skip
-"""Per-person arrays of a `WindowSolution`."""
+def _revised_rows(version: WindowVersion, order: int) -> Iterator[RevisedRow]:
+    solution = version.solution
+    slots = solution.provenance.shape[1]
+    end_ns = solution.t0_ns + round((slots - 1) * 1e9 / MODEL_RATE_HZ)
+    for row, person in enumerate(solution.person_ids.tolist()):
+        present = solution.provenance[row] != Provenance.ABSENT
+        yield RevisedRow(person, solution.window, solution.rev, order, solution.slot0, present, end_ns)
 
 
 def take_people(solution: WindowSolution, rows: Int[Array, "M"]) -> WindowSolution:

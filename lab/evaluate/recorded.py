@@ -78,9 +78,9 @@ def on_clip(published: Published, t_ns: Int[Array, "F"], size_px: tuple[int, int
 
     return replace(
         published,
-        live=tuple(LiveVersion(snap(v.tracked), v.ready_ns - offset) for v in published.live),
+        live=tuple(replace(v, tracked=snap(v.tracked), ready_ns=v.ready_ns - offset) for v in published.live),
         late=tuple(
-            LiveVersion(snap(v.tracked), v.ready_ns - offset)
+            replace(v, tracked=snap(v.tracked), ready_ns=v.ready_ns - offset)
             for v in published.late
             if v.tracked.index < len(t_ns)
         ),
@@ -92,7 +92,7 @@ def on_clip(published: Published, t_ns: Int[Array, "F"], size_px: tuple[int, int
 def _earlier_window(version: WindowVersion, by_ns: int) -> WindowVersion:
     solution = replace(version.solution, t0_ns=version.solution.t0_ns - by_ns)
     revision = None if version.revision is None else replace(version.revision, solution=solution)
-    return WindowVersion(solution, version.ready_ns - by_ns, revision)
+    return replace(version, solution=solution, ready_ns=version.ready_ns - by_ns, revision=revision)
 
 
 def _earlier_event(event: IdentityEvent, by_ns: int) -> IdentityEvent:
@@ -124,14 +124,14 @@ class _Reading:
                 self._schema(SiteSchema.from_message(message))
             elif tier in (Tier.LIVE, Tier.LATE):
                 into = self.live if tier is Tier.LIVE else self.late
-                into.append(LiveVersion(live_record(message), self._ready(message)))
+                into.append(LiveVersion(live_record(message), self._ready(message), len(self.identity)))
             elif tier in (Tier.WINDOW, Tier.REFINED):
                 parts = self._assembler.parts(message)
                 if parts is not None:
                     failed = message.quality.get("failed", 0)
                     self.failed += failed if isinstance(failed, int) else 0
                     version = WindowVersion(
-                        window_record(parts), self._ready(message), revision_record(parts)
+                        window_record(parts), self._ready(message), revision_record(parts), len(self.identity)
                     )
                     self.windows.append(version)
             elif tier is Tier.IDENTITY:

@@ -71,7 +71,12 @@ class _Runner:
     def __init__(self, clip: Clip, config: EngineConfig, costs: Costs, body: BodyData) -> None:
         self._clip = clip
         self._site = SiteStage(
-            clip.camera, clip.size_px, config.track, config.calibrate, config.window, clip.calibration
+            clip.camera,
+            clip.size_px,
+            config.track,
+            config.calibrate,
+            config.window,
+            clip.calibration,
         )
         self._config, self._body = config.solve, body
         self._solver = make_reconstructor(config.solve, body)
@@ -123,17 +128,17 @@ class _Runner:
             self._refiner.close()
 
     def _take(self, output: SiteOutput, ready_ns: int) -> None:
-        self._live += [LiveVersion(tracked, ready_ns) for tracked in output.tracked]
-        self._late += [LiveVersion(rows, ready_ns) for rows in output.late]
+        self._live += [LiveVersion(tracked, ready_ns, len(self._identity)) for tracked in output.tracked]
         self._identity += output.identity
         self._untold += output.identity
+        self._late += [LiveVersion(rows, ready_ns, len(self._identity)) for rows in output.late]
         for problem in output.problems:
             self._warm_up(problem)
             meter = self._meters["solve"]
             with meter.measure():
                 solution = self._solver.solve(problem)
             done_ns = self._solving.done_ns(ready_ns, meter.last_s)
-            self._windows.append(WindowVersion(self._solved(solution), done_ns))
+            self._windows.append(self._version(self._solved(solution), done_ns))
             self._refine(problem, solution, done_ns)
 
     def _refine(self, problem: WindowProblem, solution: WindowSolution, come_ns: int) -> None:
@@ -155,7 +160,12 @@ class _Runner:
 
     def _revise(self, revisions: list[Revision], come_ns: int) -> None:
         done_ns = self._refining.done_ns(come_ns, self._meters["refine"].last_s)
-        self._windows += [WindowVersion(revision.solution, done_ns, revision) for revision in revisions]
+        self._windows += [self._version(revision.solution, done_ns, revision) for revision in revisions]
+
+    def _version(
+        self, solution: WindowSolution, ready_ns: int, revision: Revision | None = None
+    ) -> WindowVersion:
+        return WindowVersion(solution, ready_ns, revision, len(self._identity))
 
     def _warm_up(self, problem: WindowProblem) -> None:
         """Load what is compiled, cold and warm path, before anything is measured."""

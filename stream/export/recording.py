@@ -95,7 +95,7 @@ class _Session:
             at = self.windows.setdefault(key, _Publication(slot0, message.window, message.rev, order))
             at.parts.append((place, length))
             if message.rev:
-                self.revised += _revised_rows(message, at)
+                self.revised += list(_revised_rows(message, at))  # all or none
 
 
 def _revised_rows(message: Message, at: _Publication) -> Iterator[RevisedRow]:
@@ -165,7 +165,7 @@ class Recording:
             message = decode(data)
             if isinstance(message, Message):
                 noted.setdefault(message.sid, _Session()).note(message, order, place, len(data))
-        except (ProtocolError, KeyError, TypeError, IndexError):
+        except (ProtocolError, KeyError, TypeError, IndexError, ValueError):
             self._reader.health.damaged_records += 1
 
     @property
