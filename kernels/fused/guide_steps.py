@@ -40,6 +40,11 @@ def posterior_of_steps(
     slots, states = log_emission.shape
     forward = np.empty((slots, states))
     likelihood = np.empty((slots, states))
+    steps = np.exp(log_steps)
+    there = np.empty((states, STEPS), np.int64)
+    for s in range(states):
+        for step in range(STEPS):
+            there[s, step] = _next(s, step, states, loop)
     evidence = 0.0
     for t in range(slots):
         top = log_emission[t].max()
@@ -47,10 +52,12 @@ def posterior_of_steps(
             likelihood[t, s] = np.exp(log_emission[t, s] - top)
             forward[t, s] = 1.0 / states if t == 0 else _FLOOR
         if t > 0:
+            stay, on, skip = steps[t, 0], steps[t, 1], steps[t, 2]
             for s in range(states):
-                for step in range(STEPS):
-                    there = _next(s, step, states, loop)
-                    forward[t, there] += forward[t - 1, s] * np.exp(log_steps[t, step])
+                mass = forward[t - 1, s]
+                forward[t, there[s, 0]] += mass * stay
+                forward[t, there[s, 1]] += mass * on
+                forward[t, there[s, 2]] += mass * skip
         total = 0.0
         for s in range(states):
             forward[t, s] *= likelihood[t, s]
@@ -58,15 +65,22 @@ def posterior_of_steps(
         for s in range(states):
             forward[t, s] /= total
         evidence += top + np.log(total)
-    backward = np.ones(states)
-    earlier = np.empty(states)
+    _turn_back(forward, likelihood, steps, there)
+    return forward, evidence
+
+
+@njit(cache=True)
+def _turn_back(forward: np.ndarray, likelihood: np.ndarray, steps: np.ndarray, there: np.ndarray) -> None:
+    """Backward sums; turns the forward ones into the posterior, in place."""
+    slots, states = forward.shape
+    backward, earlier, ahead = np.ones(states), np.empty(states), np.empty(states)
     for t in range(slots - 2, -1, -1):
+        stay, on, skip = steps[t + 1, 0], steps[t + 1, 1], steps[t + 1, 2]
+        for s in range(states):
+            ahead[s] = likelihood[t + 1, s] * backward[s]
         scale = 0.0
         for s in range(states):
-            value = 0.0
-            for step in range(STEPS):
-                there = _next(s, step, states, loop)
-                value += np.exp(log_steps[t + 1, step]) * likelihood[t + 1, there] * backward[there]
+            value = stay * ahead[there[s, 0]] + on * ahead[there[s, 1]] + skip * ahead[there[s, 2]]
             earlier[s] = value
             scale += value
         total = 0.0
@@ -76,4 +90,3 @@ def posterior_of_steps(
             total += forward[t, s]
         for s in range(states):
             forward[t, s] = forward[t, s] / total if total > 0.0 else 1.0 / states
-    return forward, evidence

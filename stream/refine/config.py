@@ -36,7 +36,7 @@ class RefineConfig(StageConfig):
     """A gap whose length asks for a speed further from those at its ends joins two people; it is left open."""
     seen_confidence: float = Field(default=0.4, ge=0, le=1)
     """Keypoints from which on a joint counts as seen."""
-    poor_share: float = Field(default=0.1, gt=0, le=1)
+    poor_share: float = Field(default=0.03, gt=0, le=1)
     """Weight of hidden joints from which a segment is guided."""
     guide_share: float = Field(default=0.15, ge=0, le=1)
     """Weight of hidden joints up to which a segment may guide."""

@@ -16,7 +16,7 @@ from ...kernels.grouping.fuse import between, share_of_second
 from ...kernels.grouping.guide import WALKS_MPS, WEIGHTS, GuideMotion, about_z
 from ...kernels.grouping.told import Told, ToldConfig, tell
 from ...kernels.solve.gap_path import way
-from ...kernels.solve.prior_target import HIDDEN_SIGMA_RAD, SEEN_SIGMA_RAD, by_joint, hidden_for, spread
+from ...kernels.solve.prior_target import HIDDEN_SIGMA_RAD, SEEN_SIGMA_RAD, spread
 from ...kernels.solve.problem import Provenance
 from .motion import PersonMotion, through
 
@@ -26,8 +26,8 @@ CONTEXT = 24
 """Slots on both sides of a stretch by which its phase is found."""
 
 
-FACING_SIGMA_RAD = 0.3
-"""Error of a badly seen walker's facing, on the virtual suite (rms 20 degrees, heavy tails)."""
+FACING_SIGMA_RAD = 0.2
+"""Error of a walker's facing as solved; on the virtual suite its rms is 20 degrees, but its tails are heavy."""
 HEADING_SIGMA = 0.2
 """Error of the direction of a way, radians times m/s: slow walkers have no clear one."""
 
@@ -38,8 +38,7 @@ def hidden_joints(motion: PersonMotion, bridge: int) -> Bool[Array, "S 22"]:
     Args:
         bridge: slots without a picture that a slow camera leaves between two sightings.
     """
-    gap = by_joint(hidden_for(motion.seen[None])[0])
-    return np.asarray(gap > bridge)
+    return np.asarray(motion.blind > bridge)
 
 
 def hidden_share(hidden: Bool[Array, "S 22"], present: Bool[Array, "S"], slots: slice) -> float:
@@ -101,5 +100,4 @@ def _facing_share(
 
 def prior_sigma(motion: PersonMotion) -> Float[Array, "S 22"]:
     """Standard deviation about each axis of the rotations so far, radians."""
-    gap = by_joint(hidden_for(motion.seen[None])[0])
-    return spread(gap, np.array(SEEN_SIGMA_RAD), np.array(HIDDEN_SIGMA_RAD))
+    return spread(motion.blind, np.array(SEEN_SIGMA_RAD), np.array(HIDDEN_SIGMA_RAD))

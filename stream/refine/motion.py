@@ -13,7 +13,7 @@ from ...kernels.ground import Ground
 from ...kernels.grouping.guide import BODY
 from ...kernels.priors.visibility import placed, seen_groups
 from ...kernels.rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
-from ...kernels.solve.prior_target import by_joint
+from ...kernels.solve.prior_target import by_joint, hidden_for
 from .timeline import PersonStretch
 
 Array = np.ndarray
@@ -41,6 +41,10 @@ class PersonMotion:
     betas: Float[Array, "10"]
     rest_root_m: Float[Array, "3"]
     """Pelvis of the rest pose: translation is root less this."""
+    blind: Float[Array, "S 22"]
+    """Slots since each joint was last shown, or until it is shown next, whichever are fewer; 0 where it is seen.
+
+    After a change of `seen` to be measured anew (`measure_blind`)."""
 
     @property
     def present(self) -> Bool[Array, "S"]:
@@ -69,7 +73,7 @@ def motion_of(person: int, stretch: PersonStretch, body: BodyData, seen_confiden
     rest = _rest_root(body, betas)
     present = stretch.present
     seen = seen_groups(stretch.keypoints[None, None].astype(np.float32), present[None], seen_confidence)
-    return PersonMotion(
+    motion = PersonMotion(
         person=person,
         slot0=stretch.slot0,
         provenance=stretch.provenance.copy(),
@@ -82,7 +86,15 @@ def motion_of(person: int, stretch: PersonStretch, body: BodyData, seen_confiden
         keypoints=stretch.keypoints,
         betas=betas,
         rest_root_m=rest,
+        blind=np.zeros((*present.shape, BODY)),
     )
+    measure_blind(motion)
+    return motion
+
+
+def measure_blind(motion: PersonMotion) -> None:
+    """Sets `blind` from `seen`."""
+    motion.blind = by_joint(hidden_for(motion.seen[None])[0])
 
 
 def _rest_root(body: BodyData, betas: Float[Array, "10"]) -> Float[Array, "3"]:

@@ -18,7 +18,7 @@ from .config import RefineConfig
 from .filler import Gap, credible, fill, gaps_of, is_bridged
 from .guided import hidden_joints, hidden_share, listen, take_in
 from .guides import GuideBank
-from .motion import PersonMotion, joints_of, motion_of, through
+from .motion import PersonMotion, joints_of, measure_blind, motion_of, through
 from .records import RevisionCause
 from .revision import NOBODY, Revised, moved_m
 from .timeline import Block, PersonStretch
@@ -47,8 +47,22 @@ class Person:
         self.published = {k: block for k, block in self.published.items() if k >= before}
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A person, looked at anew: gaps are filled, nobody has been listened to yet."""
+
+    stretch: PersonStretch
+    motion: PersonMotion
+    todo: tuple[int, ...]
+    """Segments of which a row may be given out."""
+    touched: frozenset[int]
+    """Of these: what was given out is wrong or missing."""
+    refilled: frozenset[int]
+    """Of these: some of their slots were filled."""
+
+
 class PersonReviser:
-    """Makes the rows of one person that have changed."""
+    """Makes the rows of one person that have changed: `look` at everybody first, then ask for their `rows`."""
 
     def __init__(
         self,
@@ -64,7 +78,7 @@ class PersonReviser:
         self._longest = round(config.max_gap_s * MODEL_RATE_HZ)
         self._bridge = round(_BRIDGE_S * MODEL_RATE_HZ)
 
-    def revise(
+    def look(
         self,
         person: int,
         stretch: PersonStretch,
@@ -73,8 +87,8 @@ class PersonReviser:
         known: int,
         ended: bool,
         ground: Ground,
-    ) -> list[Revised]:
-        """The rows of a person that are new or other than before.
+    ) -> Looked:
+        """Fills gaps that have closed, and puts complete segments into the bank.
 
         Args:
             fresh: segments that are complete since the last time.
@@ -83,27 +97,24 @@ class PersonReviser:
         """
         motion = motion_of(person, stretch, self._body, self._config.seen_confidence)
         gaps = self._closed(motion, known, ended)
-        gone = memory.filled - set(gaps)
-        new = [gap for gap in gaps if gap not in memory.filled]
+        changed = memory.filled ^ set(gaps)
         memory.filled = set(gaps)
         for gap in gaps:
             if not is_bridged(motion, gap, self._frames):
                 fill(motion, gap, self._prior, self._body, ground)
-        touched = {k for gap in [*new, *gone] for k in self._segments(gap)}
+        measure_blind(motion)
+        touched = {k for gap in changed for k in self._segments(gap)}
         touched |= {k for k, block in memory.published.items() if self._lost(motion, k, block)}
-        todo = sorted(
-            {k for k in [*touched, *fresh] if self._holds(motion, k)}
-            | {k for k in touched if k in memory.published}
-        )
+        held = {k for k in [*touched, *fresh] if self._holds(motion, k)}
+        todo = sorted(held | {k for k in touched if k in memory.published})
         self._note(motion, fresh)
-        refilled = {k for gap in gaps for k in self._segments(gap)}
-        rows = []
-        for segment in todo:
-            row = self._row(motion, stretch, memory, segment, segment in touched, segment in refilled)
-            if row is not None:
-                memory.published[segment] = row.block
-                rows.append(row)
-        return rows
+        refilled = frozenset(k for gap in gaps for k in self._segments(gap))
+        return Looked(stretch, motion, tuple(todo), frozenset(touched), refilled)
+
+    def rows(self, looked: Looked, memory: Person) -> list[Revised]:
+        """The rows that are new or other than before."""
+        made = (self._row(looked, memory, segment) for segment in looked.todo)
+        return [row for row in made if row is not None]
 
     def _closed(self, motion: PersonMotion, known: int, ended: bool) -> list[Gap]:
         if not self._config.fill:
@@ -150,16 +161,10 @@ class PersonReviser:
             if present.all() and hidden_share(hidden, motion.present, slots) <= self._config.guide_share:
                 self._bank.offer(key, motion, slots, xy)
 
-    def _row(
-        self,
-        motion: PersonMotion,
-        stretch: PersonStretch,
-        memory: Person,
-        segment: int,
-        touched: bool,
-        refilled: bool,
-    ) -> Revised | None:
+    def _row(self, looked: Looked, memory: Person, segment: int) -> Revised | None:
         """The row of one segment; None where nothing is to be said."""
+        motion, stretch = looked.motion, looked.stretch
+        touched, refilled = segment in looked.touched, segment in looked.refilled
         slots = self._slots(motion, segment)
         if not self._inside(motion, slots):
             return Revised(
@@ -171,7 +176,7 @@ class PersonReviser:
                 0.0,
                 float("nan"),
             )
-        hidden = hidden_joints(motion, self._bridge)
+        hidden = hidden_joints(motion, 0)
         share = hidden_share(hidden, motion.present, slots)
         key = (motion.person, segment * self._frames)
         guide, guided = (NOBODY, NOBODY), False

@@ -30,7 +30,7 @@ from ..reconstruct import ReconstructConfig, paper_pose_prior
 from ..windows import WindowConfig
 from .config import RefineConfig
 from .guides import GuideBank
-from .persons import Person, PersonReviser
+from .persons import Looked, Person, PersonReviser
 from .printed import PrintedGuidance
 from .records import RefineInput, RefineReport, Revision
 from .revision import Revised, revision_of
@@ -156,12 +156,13 @@ class RefineStage:
         people = self._tracks_of_people()
         for person in [p for p in self._people if p not in people]:
             del self._people[person]  # merged into somebody, or beyond the horizon
-        revised: list[Revised] = []
+        looked: dict[int, Looked] = {}
         for person, tracks in sorted(people.items()):
             stretch = stretch_of(self._timelines, tracks)
             if stretch is not None:
                 memory = self._people.setdefault(person, Person())
-                revised += self._reviser.revise(person, stretch, memory, fresh, known, ended, ground)
+                looked[person] = self._reviser.look(person, stretch, memory, fresh, known, ended, ground)
+        revised = [row for p, each in looked.items() for row in self._reviser.rows(each, self._people[p])]
         if self._printed is not None:
             for segment in fresh:
                 revised = self._guide_as_printed(self._printed, segment, people, revised)
@@ -181,8 +182,6 @@ class RefineStage:
         blocks |= {r.person: r.block for r in revised if r.segment == segment}
         persons = {track: person for person, tracks in people.items() for track in tracks}
         guided = {r.person: r for r in printed.guide(segment, blocks, persons)}
-        for person, row in guided.items():
-            self._people[person].published[segment] = row.block
         kept = [r for r in revised if r.segment != segment or r.person not in guided]
         needed = {r.person for r in revised if r.segment == segment and r.needed}
         return kept + [replace(row, needed=person in needed) for person, row in guided.items()]
@@ -212,6 +211,8 @@ class RefineStage:
             out.append(
                 revision_of(rows, slot0 // self._window.hop, slot0, self._timelines.t0_ns[segment], rev)
             )
+            for row in rows:
+                self._people[row.person].published[segment] = row.block
             self._counts.update(row.cause.name.lower() for row in rows)
             self._counts["revisions"] += 1
             self._counts["rows"] += len(rows)
