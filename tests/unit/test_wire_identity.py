@@ -19,6 +19,7 @@ from crowdstream.lab.bench.wire_cases import (
     walkers_window,
 )
 from crowdstream.stream.errors import ProtocolError, PublishError
+from crowdstream.stream.export.recording import Recording
 from crowdstream.stream.identity import IdentityEvent, IdentityMap
 from crowdstream.stream.refine.records import Revision, RevisionCause
 from crowdstream.stream.wire.codec import Deframer, decode, encode, framed
@@ -145,6 +146,58 @@ def test_ill_formed_events_are_refused_with_the_key_named(key: str, value: objec
     for body in (dict(message.body) | {key: value}, {k: v for k, v in message.body.items() if k != key}):
         with pytest.raises(ProtocolError, match=key):
             identity_record(dataclasses.replace(message, body=body))
+
+
+GOLDEN = [
+    (Path(__file__).parent.parent / "golden" / "wire_1_1" / f"{name}.msg").read_bytes()
+    for name in ("identity_merge", "identity_split", "refined")
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(GOLDEN),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3),
+)
+def test_damaged_bytes_are_refused_or_read_and_nothing_else(
+    data: bytes, flips: list[tuple[float, int]]
+) -> None:
+    broken = bytearray(data)
+    for where, bits in flips:
+        broken[int(where * min(len(broken), 900))] ^= bits  # mostly among the keys, not in the arrays
+    try:
+        message = decode(bytes(broken))
+        if isinstance(message, Message) and message.window is not None:
+            revision_record([message])
+        elif isinstance(message, Message):
+            Persons().push(message)
+            identity_record(message)
+    except ProtocolError:
+        return
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slot0": "a"},
+        {"provenance": np.zeros(3, np.uint8)},
+        {"person_ids": 3},
+        {"guide_person": np.zeros(1, int)},
+    ],
+)
+def test_a_log_with_an_ill_formed_revision_gives_the_rest(tmp_path: Path, wrong: dict[str, object]) -> None:
+    """Of another writer: whole records, and nonsense in one."""
+    publisher = stage(tmp_path / "a", session="s")
+    publisher.push_window(walkers_window(2, 0))
+    (message,) = revision_messages(walkers_revision(2, 0, guide=4), "hall", STAMP, 16)
+    bad = dataclasses.replace(message, body={**message.body, **wrong})
+    assert publisher.log is not None
+    publisher.log.append([bad], [encode(bad)])
+    publisher.push_identity(walkers_return(2, 1))
+    publisher.stop()
+    recording = Recording(tmp_path / "a")
+    assert len(recording.identity) == 1 and recording.persons.person_of(2) == 1
+    assert [w.person_ids.tolist() for w in recording.windows()] == [[1]]
 
 
 def test_a_change_of_a_later_minor_version_is_skipped() -> None:
