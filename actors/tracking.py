@@ -21,7 +21,7 @@ class TrackingWorker:
         config = self._plan.config
         given = self._plan.calibration_of(info)
         self._stage = SiteStage(
-            info.camera, info.size_px, config.track, config.calibrate, config.window, given
+            info.camera, info.size_px, config.track, config.calibrate, config.window, given, config.stitch
         )
 
     def step(self, observations: list[Observation]) -> list[SiteOutput]:

@@ -54,6 +54,22 @@ class ScriptedPerception:
         return {"seconds": {}, "networks": {}}
 
 
+class HidingPerception(ScriptedPerception):
+    """Two of the walkers are behind something for a second."""
+
+    HIDDEN, FRAMES = (2, 7), range(45, 76)
+
+    def step(self, batch: Sequence[Frame | SlotToken]) -> list[Observation]:
+        return [self._hide(observation) for observation in super().step(batch)]
+
+    def _hide(self, observation: Observation) -> Observation:
+        if observation.index not in self.FRAMES:
+            return observation
+        seen = ~np.isin(np.arange(CROWD.people), self.HIDDEN)
+        rows = ("boxes_px", "scores", "keypoints_px", "confidence", "posed")
+        return replace(observation, **{name: getattr(observation, name)[seen] for name in rows})
+
+
 class EventfulTracking(TrackingWorker):
     """The real tracker, and somebody who says at stated frames that two of its tracks are one person, or are not."""
 
@@ -107,6 +123,9 @@ class EagerRefiner:
 
 
 SCRIPTED = Workers(perception=ScriptedPerception)
+HIDING = replace(SCRIPTED, perception=HidingPerception)
+FORGETFUL = ("track.forget_s=0.4", "track.bridge_s=0", "track.coast_s=0.1")
+"""A tracker that leaves it to others to know people again."""
 REVISED = replace(SCRIPTED, tracking=EventfulTracking, refiner=EagerRefiner)
 """With identities that change and bodies that get better."""
 
