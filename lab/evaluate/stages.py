@@ -77,6 +77,7 @@ class _Runner:
             config.calibrate,
             config.window,
             clip.calibration,
+            config.stitch,
         )
         self._config, self._body = config.solve, body
         self._solver = make_reconstructor(config.solve, body)
