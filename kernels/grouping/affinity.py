@@ -2,12 +2,12 @@
 
     similarity s(i, k) = -SSPD(i, k)^2,     preference s(k, k) = quantile of the similarities of allowed pairs
 
-Pairs that may not be grouped (other heading, other speed) get a similarity below the sum of all others, so that no
-exemplar can win them; should one still be put beside such an exemplar, it becomes a single. Who is not within
-`max_distance` of the exemplar becomes a single as well: with few people affinity propagation puts even strangers
-together. Messages that do not settle are tried again with more damping, then everybody is a single. The result does
-not depend on the order of the segments as long as the caller sorts them: scikit-learn's tie-breaking noise is a fixed
-sequence. O(iterations S^2).
+Pairs that may not be grouped (other heading, other speed) get a similarity far below all others, so that they hardly
+ever share an exemplar; who still is put beside an exemplar of another kind becomes a single. So does who is not within
+`max_distance` of the exemplar: among few people affinity propagation puts even strangers together. Messages that do
+not settle are tried again with more damping; if that does not help everybody is a single. Ties are broken by
+scikit-learn's noise, a fixed sequence: the result depends on nothing but the order of the rows, which the bank sorts.
+O(iterations S^2).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def affinity_groups(
         return Clusters(np.full(count, SINGLE, np.int64), True)
     square = -np.square(distance_m)
     preference = float(np.quantile(square[pairs], preference_quantile))
-    # below what any chain of messages over allowed pairs can make up for
+    # finite, as messages are differences: two infinities would make none
     forbidden = 4.0 * min(float(square[pairs].min()), preference) - 1.0
     similarity = np.where(pairs, square, forbidden)
     for attempt, damping in enumerate(DAMPINGS):

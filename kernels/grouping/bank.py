@@ -2,7 +2,7 @@
 
 Each new segment is measured against the bank once (one row of SSPD); groups are formed anew when asked for, from the
 distances at hand, in the order of the keys: what comes out does not depend on the order of adding or discarding.
-O(S P^2) an `add`, O(iterations S^2) a `groups()`; memory 3 S^2 numbers.
+O(S P^2) an `add`, O(iterations S^2) a `groups()`; memory 9 S^2 bytes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Key = tuple[int, int]
 
 
 class GroupConfig(StageConfig):
-    """Which segments move alike. Docs: docs/grouping.md says by which numbers these were chosen."""
+    """Which segments move alike; docs/grouping.md says by which numbers this was chosen."""
 
-    max_segments: int = Field(default=400, ge=2, le=20_000)
+    max_segments: int = Field(default=400, ge=2, le=4096)
     """Segments kept; the oldest (by first slot, then person) go first."""
     points: int = Field(default=12, ge=2, le=64)
     """Points of a path that are compared; 12 in 2.1 s are one every 0.18 s."""
@@ -41,10 +41,10 @@ class GroupConfig(StageConfig):
     min_heading_cosine: float = Field(default=0.5, ge=-1, le=1)
     """Agreement of the directions along two ways of one group; SSPD alone takes a way back for the way there."""
     max_speed_ratio: float = Field(default=1.35, ge=1)
-    """The faster of two people of one group is at most so much faster: a runner is no guide for a walker."""
+    """The faster of two people who move alike is at most so much faster: a runner is no guide for a walker."""
     max_distance_m: float = Field(default=0.5, gt=0)
     """SSPD from its exemplar beyond which a segment is single."""
-    preference_quantile: float = Field(default=0.5, ge=0, le=1)
+    preference_quantile: float = Field(default=0.1, ge=0, le=1)
     """Of the similarities; higher: more and smaller groups."""
 
 
@@ -130,8 +130,10 @@ class GroupBank:
         labels = np.full(len(keys), SINGLE, np.int64)
         moving = places[~standing]
         grid = np.ix_(moving, moving)
+        # everybody of a group is this near to its exemplar's speed, so any two are within the whole ratio
+        close = self._speed_ratio(moving[:, None], moving) <= self.config.max_speed_ratio**0.5
         found = affinity_groups(
-            self._distance[grid], self._allowed[grid], self.config.preference_quantile,
+            self._distance[grid], self._allowed[grid] & close, self.config.preference_quantile,
             self.config.max_distance_m,
         )  # fmt: skip
         labels[~standing] = found.labels
@@ -159,12 +161,16 @@ class GroupBank:
 
     def _compare(self, place: int, others: Int[Array, "S"]) -> None:
         """One row and column of distances and of what may be grouped."""
-        paths, speeds = self._paths[others], self._speed[others]
+        paths = self._paths[others]
         distance = sspd_rows(self._paths[place : place + 1], paths)[0]
-        low, high = np.minimum(speeds, self._speed[place]), np.maximum(speeds, self._speed[place])
         moving = heading_agreement(self._paths[place], paths) >= self.config.min_heading_cosine
-        moving &= high <= low * self.config.max_speed_ratio
+        moving &= self._speed_ratio(np.array(place), others) <= self.config.max_speed_ratio
         same = self._standing[others] == self._standing[place]
         allowed = same & (moving | self._standing[place])
         self._distance[place, others] = self._distance[others, place] = distance
         self._allowed[place, others] = self._allowed[others, place] = allowed
+
+    def _speed_ratio(self, a: Int[Array, "*a"], b: Int[Array, "*b"]) -> Float[Array, "*c"]:
+        """How much faster the faster of two places is, at least 1; a millimetre a second is as good as none."""
+        one, two = self._speed[a] + 1e-3, self._speed[b] + 1e-3
+        return np.asarray(np.maximum(one, two) / np.minimum(one, two))
