@@ -112,7 +112,8 @@ def suite(
     rows: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also rows without learned priors: without-motion-prior, without-lifter, without-both, or all."
+            help="Also rows without a part: without-amc, -group, -refine, -stitching, -motion-prior, -lifter, "
+            "-both (prior and lifter), or all."
         ),
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Page to write the suite's section into.")] = None,
@@ -121,6 +122,7 @@ def suite(
     update: UpdateOption = False,
 ) -> None:
     """The standing suite of virtual crowds: accuracy, identity and streaming of the engine as it is."""
+    from ...lab.bench.markdown import write_section
     from ...lab.bench.suite import (
         FULL,
         ROWS,
@@ -131,7 +133,7 @@ def suite(
         run_suite,
         suite_metrics,
     )
-    from ...lab.bench.suite_page import section, write_section
+    from ...lab.bench.suite_page import BEGIN, END, section
     from ...lab.evaluate.question import Question
     from ..solver import compile_in_another_process
     from .targets import check_target
@@ -157,10 +159,52 @@ def suite(
     if docs is not None:
         cpu = machine()
         where = f"{cpu['cores']} cores, {cpu['cpu']}"
-        write_section(docs, section(found[FULL], where, short, shorter, found))
+        write_section(docs, section(found[FULL], where, short, shorter, found), (BEGIN, END))
         note.print(f"written: {docs}")
     prefix = "smoke" if smoke else "suite"
     _finish([*suite_metrics(found[FULL], prefix), *row_metrics(found, prefix)], json, gate, update)
+
+
+@app.command("occlusions")
+def occlusions(
+    data: DataOption = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the crowds; else a passing one.")
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="Also rows: without-stitching, without-amc, without-refine, or all."),
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="Page to write the section into.")] = None,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """People out of sight for seconds: who comes back as the same person, and their bodies meanwhile."""
+    from ...lab.bench import occlusions as bench
+    from ...lab.bench.markdown import write_section
+    from ...lab.bench.suite import run_rows, run_suite
+    from ..solver import compile_in_another_process
+    from .targets import check_target
+
+    names = [bench.ROWS[0], *(bench.ROWS if "all" in (rows or ()) else rows or ())]
+    if unknown := sorted(set(names) - set(bench.ROWS)):
+        raise typer.BadParameter(f"no row {unknown[0]!r}; expected {', '.join(bench.ROWS)} or all")
+    if docs is not None:
+        check_target(docs, "--docs")
+    compile_in_another_process()
+    mocap = _mocap(data)
+    with ExitStack() as held:
+        folder = cache or Path(held.enter_context(TemporaryDirectory(prefix="crowdstream-occlusions-")))
+        found = run_rows(
+            lambda question: run_suite(folder, mocap, question, bench.OCCLUSIONS, progress=note.print), names
+        )
+    if docs is not None:
+        cpu = machine()
+        text = bench.section(found, f"{cpu['cores']} cores, {cpu['cpu']}")
+        write_section(docs, text, (bench.BEGIN, bench.END))
+        note.print(f"written: {docs}")
+    _finish(bench.occlusion_metrics(found), json, gate, update)
 
 
 @app.command("all")

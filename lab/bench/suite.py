@@ -7,7 +7,8 @@ recordings and the code that makes it.
 
 Means over the cases are held against the baseline, and of each case the few figures that would show what broke.
 
-Rows show what the learned priors are worth: the same cameras and sightings once more without one of them, or both.
+Rows show what the parts of the method are worth: the same cameras and sightings once more without one of them. Whether
+the whole is better than a row is judged on the person-frames that both have a body for (`same_frames`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import hashlib
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ...kernels.errors import CrowdstreamError
 from ..evaluate.question import Question, Seen, evaluate
+from ..evaluate.same_frames import FrameErrors, frame_errors, on_same_frames
+from ..evaluate.score import Comparison
 from ..virtualcrowd.config import CrowdConfig
 from ..virtualcrowd.make import ViewRequest, make_crowd
 from ..virtualcrowd.motion import MotionLibrary
@@ -43,6 +46,10 @@ SMOKE = (
 FULL = "full"
 ROWS: Mapping[str, tuple[str, ...]] = {
     FULL: (),
+    "without-amc": ("amc",),
+    "without-group": ("group",),
+    "without-refine": ("refine",),
+    "without-stitching": ("stitching",),
     "without-motion-prior": ("motion-prior",),
     "without-lifter": ("lifter",),
     "without-both": ("motion-prior", "lifter"),
@@ -52,6 +59,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
 Progress = Callable[[str], None]
 Report = Mapping[str, Any]
 
+_ROW_PARTS = ("author", "corrected", "occluded", "hidden", "identity")
+"""Parts of a report that rows are told by."""
 HIGHER, LOWER, NEITHER = Direction.HIGHER, Direction.LOWER, Direction.NEITHER
 _SHARE = (0.0, 0.01)
 """Tolerances (relative, absolute) of shares: crowds repeat, so only a change of code moves them."""
@@ -116,6 +125,10 @@ FIGURES = (
     _figure("occluded.corrected.mpjpe_mm", "mm", LOWER, _ERROR),
     _figure("occluded.corrected.pa_mpjpe_mm", "mm", LOWER, _ERROR),
     _figure("occluded.corrected.root_mm", "mm", LOWER, _ERROR),
+    _figure("hidden.corrected.recall", "share", HIGHER, _SHARE),
+    _figure("hidden.corrected.mpjpe_mm", "mm", LOWER, _ERROR),
+    _figure("hidden.corrected.root_mm", "mm", LOWER, _ERROR),
+    _figure("hidden.author.mpjpe_mm", "mm", LOWER, _ERROR),
     _figure("identity.idf1", "share", HIGHER, _SHARE, each=True),
     _figure("identity.mota", "share", HIGHER, _SHARE),
     _figure("identity.hota", "share", HIGHER, _SHARE),
@@ -124,10 +137,13 @@ FIGURES = (
     _figure("streaming.coverage", "share", HIGHER, _SHARE),
     _figure("streaming.coverage_bodies", "share", HIGHER, _SHARE),
     _figure("streaming.infilled", "share", NEITHER, _SHARE),
+    _figure("streaming.guided", "share", NEITHER, _SHARE),
+    _figure("refined.bodies_revised", "share", NEITHER, _SHARE),
     _figure("streaming.revisions.step_joints_median_mm", "mm", NEITHER, _ERROR),
     _figure("streaming.revisions.step_joints_p95_mm", "mm", NEITHER, _ERROR),
     _figure("streaming.latency_ms.live.p95", "ms", NEITHER, _ERROR),
     _figure("streaming.latency_ms.window.p95", "ms", NEITHER, _ERROR),
+    _figure("streaming.first_ms.refined.p50", "ms", NEITHER, _ERROR),
     _figure("speed.person_frames_per_s", "pf/s", NEITHER, _ERROR),
     _figure("speed.solve_person_frames_per_s", "pf/s", NEITHER, _ERROR),
 )
@@ -141,6 +157,8 @@ class SuiteCase:
     name: str
     """`plaza_high`"""
     report: Report
+    errors: tuple[FrameErrors, ...] = field(default=(), repr=False)
+    """Of every true person-frame; one record, or none where runs are not to be compared."""
 
 
 def run_suite(
@@ -166,11 +184,18 @@ def run_suite(
         for name in views:
             tell(f"{config.scene} {name}: evaluating")
             seen = Seen(crowd.motion, crowd.view(name), crowd.sightings(name))
-            report = evaluate(question or Question(), seen)
-            cases.append(
-                SuiteCase(f"{config.scene}_{name}", {k: v for k, v in report.items() if k != "plots"})
-            )
+            sides: list[Comparison] = []
+            report = evaluate(question or Question(), seen, keep=sides.append)
+            kept = {k: v for k, v in report.items() if k != "plots"}
+            errors = tuple(frame_errors(compared) for compared in sides)
+            cases.append(SuiteCase(case_name(config, name), kept, errors))
     return cases
+
+
+def case_name(config: CrowdConfig, view: str) -> str:
+    """`plaza_high`; with the seed where crowds of one scene differ by it alone."""
+    several = config.scene not in _SCENES
+    return f"{config.scene}{config.seed}_{view}" if several else f"{config.scene}_{view}"
 
 
 def run_smoke(cache: Path, question: Question | None = None) -> list[SuiteCase]:
@@ -203,14 +228,31 @@ def run_rows(
 
 
 def row_metrics(rows: Mapping[str, Sequence[SuiteCase]], prefix: str = "suite") -> list[Metric]:
-    """Means of the rows that do without something; reported, never gated."""
-    return [
+    """Means of the rows that do without something, and the whole against each on the same person-frames; not gated."""
+    means = [
         Metric(f"{prefix}.{name}.{f.name}", mean, f.unit, NEITHER)
         for name, cases in rows.items()
         if name != FULL
         for f in FIGURES
-        if f.path[0] in ("author", "corrected", "occluded") and (mean := mean_of(cases, f)) is not None
+        if f.path[0] in _ROW_PARTS and (mean := mean_of(cases, f)) is not None
     ]
+    changes = [
+        Metric(f"{prefix}.{name}.same.{group}.{key}", value, "share", NEITHER)
+        for name, groups in same_frames(rows).items()
+        for group, figures in groups.items()
+        for key, value in figures.items()
+        if key.endswith("_change") and value is not None
+    ]
+    return means + changes
+
+
+def same_frames(rows: Mapping[str, Sequence[SuiteCase]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Row -> group -> the whole (`ours`) against the row (`theirs`) on the person-frames that both have."""
+    ours = [e for case in rows.get(FULL, ()) for e in case.errors]
+    theirs = {
+        name: [e for case in cases for e in case.errors] for name, cases in rows.items() if name != FULL
+    }
+    return {name: on_same_frames(ours, each) for name, each in theirs.items() if ours and each}
 
 
 def suite_metrics(cases: Sequence[SuiteCase], prefix: str = "suite") -> list[Metric]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...kernels.errors import CrowdstreamError
 from ..evaluate.paper import DATA_DIFFER, PAPER_OCCLUDED, PAPER_ROWS, PAPER_SPEED
 from ..evaluate.table import CORRECTED_ROWS, cell
-from .metric import Direction
-from .suite import Figure, Report, SuiteCase, mean_of
+from .markdown import markdown_table, means_of
+from .row_page import rows_section
+from .suite import Report, SuiteCase
 
 BEGIN, END = "<!-- suite:begin -->", "<!-- suite:end -->"
 
@@ -19,35 +18,7 @@ _AUTHOR = (("pa_ppds", "PA-PPDS", 100.0), ("pcod", "PCOD", 100.0), ("mpjpe_mm", 
            ("accel", "ACCEL", 1.0), ("ppds", "PPDS", 100.0))  # fmt: skip
 _IDENTITY = (("identity.idf1", "IDF1"), ("identity.mota", "MOTA"), ("identity.hota", "HOTA"),
              ("identity.ground.idf1", "IDF1 ground"), ("identity.ground.hota", "HOTA ground"))  # fmt: skip
-_ROWS = (("author.pa_ppds", "PA-PPDS", 100.0), ("author.mpjpe_mm", "MPJPE", 1.0),
-         ("author.pa_mpjpe_mm", "PA-MPJPE", 1.0), ("author.accel", "ACCEL", 1.0),
-         ("occluded.author.mpjpe_mm", "MPJPE occ", 1.0), ("occluded.author.pa_mpjpe_mm", "PA occ", 1.0),
-         ("corrected.mpjpe_mm", "corrected MPJPE", 1.0),
-         ("occluded.corrected.mpjpe_mm", "corrected MPJPE occ", 1.0))  # fmt: skip
-_PAPER_ROWS = (("DyCrowd without AMC", "DyCrowd, with the motion prior"),
-               ("DyCrowd without C.G.M. (per-person fit)", "DyCrowd, per-person fit"))  # fmt: skip
-"""Rows of the paper like ours: its C.G.M. is the motion prior, and nothing of ours has its AMC."""
 _SOLVE_SPEED = "speed.solve_person_frames_per_s"
-
-
-def write_section(path: Path, section: str) -> None:
-    """Puts the section between its marks, or at the end with them; the rest of the page stays.
-
-    Raises:
-        CrowdstreamError: one mark without the other, or the file cannot be written.
-    """
-    try:
-        text = path.read_text("utf-8") if path.is_file() else ""
-        if (BEGIN in text) != (END in text) or text.find(BEGIN) > text.find(END):
-            raise CrowdstreamError(f"{path} has one of {BEGIN} and {END} without the other; put both or none")
-        block = f"{BEGIN}\n{section.strip()}\n{END}"
-        if BEGIN in text:
-            text = text[: text.index(BEGIN)] + block + text[text.index(END) + len(END) :]
-        else:
-            text = text.rstrip() + ("\n\n" if text.strip() else "") + block + "\n"
-        path.write_text(text, "utf-8")
-    except OSError as exc:
-        raise CrowdstreamError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
 def section(
@@ -74,20 +45,10 @@ def section(
         _streaming(cases),
     ]
     if rows is not None and len(rows) > 1:
-        parts.append(_rows(rows))
+        parts.append(rows_section(rows))
     if paper_cases and live_cut:
         parts.append(_presets(paper_cases, live_cut))
     return "\n\n".join(parts)
-
-
-def means_of(cases: Sequence[SuiteCase]) -> Callable[..., float | None]:
-    """Means over the cases: called with a dotted name, or with the parts of a name that holds dots."""
-
-    def value(*names: str) -> float | None:
-        path = tuple(names) if len(names) > 1 else tuple(names[0].split("."))
-        return mean_of(cases, Figure(path, "", Direction.NEITHER, (0.0, 0.0)))
-
-    return value
 
 
 def _head(cases: Sequence[SuiteCase], machine: str) -> str:
@@ -124,7 +85,7 @@ def _author(cases: Sequence[SuiteCase]) -> str:
         [f"paper: {name}", *(cell(row.get(key), by) for key, _, by in _AUTHOR)]
         for name, row in PAPER_ROWS.items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _occluded(cases: Sequence[SuiteCase]) -> str:
@@ -134,7 +95,7 @@ def _occluded(cases: Sequence[SuiteCase]) -> str:
     rows += [
         [f"paper: {name}", *(cell(row.get(key)) for key, _ in keys)] for name, row in PAPER_OCCLUDED.items()
     ]
-    return _table(["author profile, occluded people", *(heading for _, heading in keys)], rows)
+    return markdown_table(["author profile, occluded people", *(heading for _, heading in keys)], rows)
 
 
 def _corrected(cases: Sequence[SuiteCase]) -> str:
@@ -147,14 +108,14 @@ def _corrected(cases: Sequence[SuiteCase]) -> str:
         ]
         for key, label, by, digits in CORRECTED_ROWS
     ]
-    return _table(["corrected profile, mean", "everybody", "occluded"], rows)
+    return markdown_table(["corrected profile, mean", "everybody", "occluded"], rows)
 
 
 def _identity(cases: Sequence[SuiteCase]) -> str:
     rows = [[case.name, *(cell(_at(case.report, name), 1.0, 3) for name, _ in _IDENTITY)] for case in cases]
     mean = means_of(cases)
     rows.append(["**mean**", *(f"**{cell(mean(name), 1.0, 3)}**" for name, _ in _IDENTITY)])
-    return _table(["identity of tracks", *(heading for _, heading in _IDENTITY)], rows)
+    return markdown_table(["identity of tracks", *(heading for _, heading in _IDENTITY)], rows)
 
 
 def _streaming(cases: Sequence[SuiteCase]) -> str:
@@ -175,29 +136,7 @@ def _streaming(cases: Sequence[SuiteCase]) -> str:
         f"bodies together (solve alone {cell(mean('speed.solve_person_frames_per_s'), 1.0, 0)}).\nPaper: {paper}."
     )
     head = ["newest version after", "known %", "with body %", "ground mm", "MPJPE mm"]
-    return _table(head, rows) + "\n\n" + told
-
-
-def _rows(rows: Mapping[str, Sequence[SuiteCase]]) -> str:
-    """What each component is worth, for everybody and for those who are occluded."""
-    head = ["what the learned priors are worth", *(heading for _, heading, _ in _ROWS), "pf/s"]
-    lines = []
-    for name, cases in rows.items():
-        mean = means_of(cases)
-        cells = [cell(mean(key), by) for key, _, by in _ROWS]
-        lines.append([name.replace("-", " "), *cells, cell(mean(_SOLVE_SPEED), 1.0, 0)])
-    known = {f"author.{key}" for key in ("pa_ppds", "mpjpe_mm", "pa_mpjpe_mm", "accel")}
-    for name, hidden in _PAPER_ROWS:
-        of_all = {f"author.{key}": value for key, value in PAPER_ROWS[name].items()}
-        of_hidden = {f"occluded.author.{key}": value for key, value in PAPER_OCCLUDED[hidden].items()}
-        both = {key: value for key, value in of_all.items() if key in known} | of_hidden
-        lines.append([f"paper: {name}", *(cell(both.get(key), by) for key, _, by in _ROWS), "-"])
-    words = (
-        "Means over the cameras, author profile; occ: occluded people; corrected: joints of everybody found, and of\n"
-        "the occluded, relative to the pelvis. Without motion prior: what is hidden is bridged by smoothness alone;\n"
-        "without lifter: first bodies are posed templates."
-    )
-    return _table(head, lines) + "\n\n" + words
+    return markdown_table(head, rows) + "\n\n" + told
 
 
 def _presets(paper: Sequence[SuiteCase], live: Sequence[SuiteCase]) -> str:
@@ -210,12 +149,7 @@ def _presets(paper: Sequence[SuiteCase], live: Sequence[SuiteCase]) -> str:
         recall = cell(mean("corrected.recall"), 100.0)
         rows.append([f"preset `{name}`", *scores, recall, cell(mean(_SOLVE_SPEED), 1.0, 0)])
     words = "Both presets on the same cameras and sightings, author profile; pf/s of the solver alone."
-    return _table(head, rows) + "\n\n" + words
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return markdown_table(head, rows) + "\n\n" + words
 
 
 def _at(report: Report, name: str) -> Any:

@@ -22,7 +22,7 @@ from ..virtualcrowd.truth import CrowdMotion, View
 from .errors import EvaluateError
 from .perfect import perfect_sightings, published_truth
 from .published import Published
-from .score import score_crowd
+from .score import Comparison, score_crowd
 from .server_clock import Costs
 from .stages import Clip, run_stages
 from .switches import without_components, without_energies
@@ -107,11 +107,13 @@ def evaluate(
     seen: Seen,
     progress: Callable[[int, int], None] | None = None,
     body: BodyData | None = None,
+    keep: Callable[[Comparison], None] | None = None,
 ) -> dict[str, Any]:
     """The report of one camera of a crowd, without `about`.
 
     Args:
         progress: called with frames done and frames in all.
+        keep: given result and truth side by side, for whoever compares runs.
 
     Raises:
         EvaluateError: nothing observed of that kind, or nothing to be found.
@@ -123,11 +125,15 @@ def evaluate(
         published = published_truth(motion, view)
     else:
         published = run_stages(_clip(question, seen), question.config(), question.costs, progress, body)
-    return report(question, seen, published, body)
+    return report(question, seen, published, body, keep)
 
 
 def report(
-    question: Question, seen: Seen, published: Published, body: BodyData | None = None
+    question: Question,
+    seen: Seen,
+    published: Published,
+    body: BodyData | None = None,
+    keep: Callable[[Comparison], None] | None = None,
 ) -> dict[str, Any]:
     """The report of what was published of a camera of a crowd, without `about`.
 
@@ -136,7 +142,7 @@ def report(
     """
     motion, view = seen.motion, seen.view
     known = seen.sightings if question.observations == "simulated" else None
-    results = score_crowd(published, motion, view, body or load_body(), question.seconds, known)
+    results = score_crowd(published, motion, view, body or load_body(), question.seconds, known, keep)
     w, h = view.camera.size_px
     results["run"] = {
         "scene": motion.scene.name, "seed": motion.seed, "camera": view.name, "size_px": [w, h],

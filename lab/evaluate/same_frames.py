@@ -53,16 +53,12 @@ def frame_errors(compared: Comparison) -> FrameErrors:
     truth = compared.truth.people
     person, frame, row = matched_rows(compared.matches)
     found, true = compared.predicted.joints_m[row, frame], truth.joints_m[person, frame]
-    values = (
-        pelvis_errors(found, true),
-        similarity_errors(found, true),
-        1e3 * np.linalg.norm(found[:, 0] - true[:, 0], axis=-1),
-    )
-    spread = []
-    for value in values:
+
+    def spread(values: Float[Array, "M"]) -> Float[Array, "N F"]:
         out = np.full(truth.present.shape, np.nan, np.float32)
-        out[person, frame] = value
-        spread.append(out)
+        out[person, frame] = values
+        return out
+
     hard = occluded(truth)
     groups = {
         "all": truth.present,
@@ -70,7 +66,10 @@ def frame_errors(compared: Comparison) -> FrameErrors:
         "hidden": compared.truth.hidden,
         "rest": truth.present & ~hard,
     }
-    return FrameErrors(*spread, groups)
+    root_mm = 1e3 * np.linalg.norm(found[:, 0] - true[:, 0], axis=-1)
+    return FrameErrors(
+        spread(pelvis_errors(found, true)), spread(similarity_errors(found, true)), spread(root_mm), groups
+    )
 
 
 def on_same_frames(ours: Sequence[FrameErrors], theirs: Sequence[FrameErrors]) -> dict[str, dict[str, Any]]:

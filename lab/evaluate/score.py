@@ -5,6 +5,7 @@ The profiles are never mixed: each matches by its own rule, and stands under its
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from .errors import EvaluateError
 from .long_occlusions import long_occlusions
 from .predicted import judged, merged, moved, people_at, world_motion
 from .published import Published
+from .refinement import refined_of
 from .stages import person_frames_of
 from .truth import Truth, truth_of
 from .versions import streaming_of
@@ -68,18 +70,19 @@ def world_of(published: Published, view: View) -> Similarity | None:
 
 
 def accuracy(compared: Comparison) -> dict[str, Any]:
-    """`author`, `corrected` and `occluded` of a report."""
+    """`author`, `corrected`, and the same of the `occluded` and the `hidden` alone."""
     predicted, truth = compared.predicted, compared.truth.people
     by_author = match_author(predicted, truth)
-    hidden = occluded(truth)
-    return {
+    out: dict[str, Any] = {
         "author": score_author(predicted, truth, matches=by_author).as_dict(),
         "corrected": score_corrected(predicted, truth, matches=compared.matches).as_dict(),
-        "occluded": {
-            "author": score_author(predicted, truth, hidden, by_author).as_dict(),
-            "corrected": score_corrected(predicted, truth, select=hidden, matches=compared.matches).as_dict(),
-        },
     }
+    for name, chosen in (("occluded", occluded(truth)), ("hidden", compared.truth.hidden)):
+        out[name] = {
+            "author": score_author(predicted, truth, chosen, by_author).as_dict(),
+            "corrected": score_corrected(predicted, truth, select=chosen, matches=compared.matches).as_dict(),
+        }
+    return out
 
 
 def aligned(compared: Comparison) -> tuple[Similarity, dict[str, Any]]:
@@ -123,11 +126,13 @@ def score_crowd(
     body: BodyData,
     seconds: float | None = None,
     sightings: Sightings | None = None,
+    keep: Callable[[Comparison], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of a crowd: every key of the report but `about` and `run`.
 
     Args:
         sightings: what the engine was given, with who it was of, where that is known.
+        keep: given both sides, for whoever compares runs.
 
     Raises:
         EvaluateError: truth and result have nothing in common to compare.
@@ -137,6 +142,8 @@ def score_crowd(
         raise EvaluateError(
             f"nobody of the crowd is in the picture of camera {view.name!r}; nothing to be found"
         )
+    if keep is not None:
+        keep(compared)
     frames = int(np.searchsorted(view.t_ns, compared.truth.t_ns[-1] + 1_000_000, side="right"))
     rows, ignored = truth_rows(motion, view, frames)
     world = world_of(published, view)
@@ -150,6 +157,7 @@ def score_crowd(
     results["streaming"], curves = streaming_of(
         published, compared.truth, compared.predicted, compared.matches, world, frames
     )
+    results["refined"] = refined_of(published)
     results["long_occlusions"] = long_occlusions(
         published, view, compared.truth, compared.predicted, body, sightings, world
     )
@@ -176,7 +184,7 @@ def speed_of(published: Published) -> dict[str, Any]:
     if not published.seconds:
         return {}
     bodies = person_frames_of(published)
-    spent = sum(published.seconds.values())
+    spent = sum(value for name, value in published.seconds.items() if name != "refine")  # nobody waits for it
     times = [v.tracked.t_capture_ns for v in published.live]
     captured_s = (max(times) - min(times)) / 1e9 if len(times) > 1 else 0.0
     return {

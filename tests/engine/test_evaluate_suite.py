@@ -24,7 +24,9 @@ def test_smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
     monkeypatch.setattr(suite, "_fingerprint", lambda *_: next(tmp_path.iterdir()).name.partition("-")[2])
     monkeypatch.setattr(suite, "make_crowd", lambda config, folder, *_: made.append(folder))
-    monkeypatch.setattr(suite, "evaluate", lambda question, seen: {"people": len(seen.motion.person_ids)})
+    monkeypatch.setattr(
+        suite, "evaluate", lambda question, seen, keep: {"people": len(seen.motion.person_ids)}
+    )
     assert suite.run_smoke(tmp_path)[0].report["people"] >= 8
     assert made == []
 
@@ -73,7 +75,10 @@ def test_rows_from_the_command_to_the_page(
     assert metrics["smoke.without-lifter.author.mpjpe_mm"] == 41.0
     assert metrics["smoke.without-both.occluded.author.mpjpe_mm"] == 42.0
     text = page.read_text()
-    assert "| without both | 4200.0 | 42.0 |" in text and "| full | 4000.0 | 40.0 |" in text
+    assert (
+        "| without both | 4200.0 | 4200.0 | 42.0 |" in text
+        and "| **full** | 4000.0 | 4000.0 | 40.0 |" in text
+    )
 
     with pytest.raises(SystemExit) as ended:
         main(["bench", "suite", "--smoke", "--rows", "without-gravity"])

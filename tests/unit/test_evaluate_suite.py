@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crowdstream.kernels.errors import CrowdstreamError
+from crowdstream.lab.bench.markdown import write_section
 from crowdstream.lab.bench.metric import Direction
 from crowdstream.lab.bench.suite import (
     FIGURES,
@@ -19,8 +21,9 @@ from crowdstream.lab.bench.suite import (
     run_rows,
     suite_metrics,
 )
-from crowdstream.lab.bench.suite_page import BEGIN, END, section, write_section
+from crowdstream.lab.bench.suite_page import BEGIN, END, section
 from crowdstream.lab.evaluate.question import Question
+from crowdstream.lab.evaluate.same_frames import FrameErrors
 
 COUNTS = (
     "person_frames",
@@ -81,22 +84,22 @@ def test_the_suite_is_fixed() -> None:
 def test_section_goes_between_its_marks_and_nothing_else_moves(tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text(f"# Head\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
-    write_section(page, section(CASES, "2 cores"))
+    write_section(page, section(CASES, "2 cores"), (BEGIN, END))
     text = page.read_text()
     assert text.startswith("# Head\n\nbefore\n\n" + BEGIN) and text.endswith(END + "\n\nafter\n")
     assert "old" not in text and "plaza_low" in text and "not public" in text and "| 0.1 s | 60.0 |" in text
-    write_section(page, section(CASES, "2 cores"))
+    write_section(page, section(CASES, "2 cores"), (BEGIN, END))
     assert page.read_text() == text
 
 
 def test_section_is_added_where_there_are_no_marks(tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text("# Head\n")
-    write_section(page, "new")
+    write_section(page, "new", (BEGIN, END))
     assert page.read_text() == f"# Head\n\n{BEGIN}\nnew\n{END}\n"
     page.write_text(f"# Head\n{BEGIN}\n")
     with pytest.raises(CrowdstreamError, match="without the other"):
-        write_section(page, "new")
+        write_section(page, "new", (BEGIN, END))
 
 
 def test_both_presets_stand_in_one_table() -> None:
@@ -115,26 +118,54 @@ def test_rows_are_asked_in_their_order_and_leave_out_what_they_say() -> None:
     assert asked == [(), ("motion-prior", "lifter")]
     assert set(run_rows(run, list(ROWS), Question(without=("lifter", "amc")))) == set(ROWS)
     assert asked[2:] == [
-        ("lifter", "amc"),
-        ("lifter", "amc", "motion-prior"),
-        ("lifter", "amc"),
-        ("lifter", "amc", "motion-prior"),
+        ("lifter", "amc", *(part for part in parts if part not in ("lifter", "amc")))
+        for parts in ROWS.values()
     ]
     with pytest.raises(CrowdstreamError, match=r"gravity.*without-lifter"):
         run_rows(run, ["gravity"])
 
 
-def test_rows_stand_in_one_table_beside_the_papers_and_are_never_gated() -> None:
-    worse = [SuiteCase("plaza_high", _report(0.9)), SuiteCase("plaza_low", _report(0.9))]
-    rows = {"full": CASES, "without-motion-prior": worse}
-    lines = section(CASES, "2 cores", rows=rows).splitlines()
-    ours = next(line for line in lines if line.startswith("| full |"))
-    without = next(line for line in lines if line.startswith("| without motion prior |"))
-    assert ours.count("0.6") == 7 and without.count("0.9") == 7  # seven lengths, one share
-    assert any(line.startswith("| paper: DyCrowd without C.G.M.") and "60.2" in line for line in lines)
-    assert "learned priors are worth" not in section(CASES, "2 cores", rows={"full": CASES})
+def _errors(*mpjpe_mm: float) -> FrameErrors:
+    """One person: half of the frames in full view, then half occluded, the last one hidden."""
+    error = np.array([mpjpe_mm], np.float32)
+    late = np.arange(len(mpjpe_mm))[None] >= len(mpjpe_mm) // 2
+    last = np.arange(len(mpjpe_mm))[None] == len(mpjpe_mm) - 1
+    groups = {"all": np.ones_like(late), "occluded": late, "hidden": last, "rest": ~late}
+    return FrameErrors(error, error, error, groups)
 
-    metrics = {m.key: m for m in row_metrics(rows)}
-    assert metrics["suite.without-motion-prior.author.mpjpe_mm"].value == pytest.approx(0.9)
+
+def _rows() -> dict[str, list[SuiteCase]]:
+    """The whole fills the last frame; elsewhere it is better by a tenth where occluded, and no different else."""
+    ours, theirs = _errors(50, 50, 90, 200), _errors(50, 50, 100, np.nan)
+    return {
+        "full": [SuiteCase("plaza_high", _report(0.6), (ours,))],
+        "without-amc": [SuiteCase("plaza_high", _report(0.9), (theirs,))],
+    }
+
+
+def test_rows_stand_in_tables_beside_the_papers_and_are_never_gated() -> None:
+    lines = section(CASES, "2 cores", rows=_rows()).splitlines()
+    ours = [line for line in lines if line.startswith("| **full** |")]
+    without = [line for line in lines if line.startswith("| without amc |")]
+    assert len(ours) == len(without) == 2, "everybody, and the severely hidden"
+    assert "| 60.0 | 60.0 | 0.6 |" in ours[0] and "| 90.0 | 90.0 | 0.9 |" in without[0]
+    paper = [line for line in lines if line.startswith("| paper: DyCrowd without C.G.M.")]
+    assert "61.3" in paper[0] and "73.0 | 60.2" in paper[-1]
+    assert "**full**" not in section(CASES, "2 cores", rows={"full": CASES})
+
+    metrics = {m.key: m for m in row_metrics(_rows())}
+    assert metrics["suite.without-amc.author.mpjpe_mm"].value == pytest.approx(0.9)
     assert all(m.direction is Direction.NEITHER and "full" not in m.key for m in metrics.values())
     assert not set(metrics) & {m.key for m in suite_metrics(CASES)}
+
+
+def test_the_whole_is_judged_on_the_person_frames_that_both_have() -> None:
+    line = next(
+        x for x in section(CASES, "2 cores", rows=_rows()).splitlines() if x.startswith("| full against")
+    )
+    assert "| full against without amc | -5.0 % (63.3 / 66.7, 3) |" in line
+    assert "| -10.0 % (90.0 / 100.0, 1) |" in line and "| +0.0 % (50.0 / 50.0, 2) |" in line
+    metrics = {m.key: m.value for m in row_metrics(_rows())}
+    assert metrics["suite.without-amc.same.occluded.mpjpe_mm_change"] == pytest.approx(-0.1)
+    assert metrics["suite.without-amc.same.rest.mpjpe_mm_change"] == 0.0
+    assert "suite.without-amc.same.hidden.mpjpe_mm_change" not in metrics
