@@ -28,7 +28,7 @@ Array = np.ndarray
 class AlignConfig(StageConfig):
     """How a segment is laid along a guide."""
 
-    rotation_sigma: float = Field(default=0.28, gt=0)
+    rotation_sigma: float = Field(default=0.35, gt=0)
     """Spread of one joint's 6D rotation between two people in the same phase; smaller finds the phase more sharply."""
     step_sigma: float = Field(default=0.35, gt=0)
     """Spread of the steps through the guide about the ratio of the speeds."""

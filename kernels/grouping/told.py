@@ -32,7 +32,7 @@ class ToldConfig(StageConfig):
 
     guides: int = Field(default=8, ge=1, le=64)
     """Best ones that are mixed."""
-    temperature: float = Field(default=10.0, gt=0)
+    temperature: float = Field(default=15.0, gt=0)
     """Log evidence by which one guide must be better to count e times as much."""
     own_bonus: float = Field(default=20.0, ge=0)
     """Log evidence that a segment of the same person has ahead: the paper's in-sequence case first."""

@@ -80,14 +80,15 @@ def _told(
     )
     root = stretch.root_m[index].copy()
     root[:, 2] -= stretch.ground_z[index]
-    says = project(
-        prior,
-        torch.from_numpy(stretch.rotmats[index].astype(np.float32))[None],
-        torch.from_numpy(root.astype(np.float32))[None],
-        torch.from_numpy(stretch.seen[index] & inside[:, None])[None],
-        torch.zeros(1),
-        torch.full((1,), float(size)),
-    )
+    with torch.no_grad():
+        says = project(
+            prior,
+            torch.from_numpy(stretch.rotmats[index].astype(np.float32))[None],
+            torch.from_numpy(root.astype(np.float32))[None],
+            torch.from_numpy(stretch.seen[index] & inside[:, None])[None],
+            torch.zeros(1),
+            torch.full((1,), float(size)),
+        )
     return says.rotmats[0, slots - start].double().numpy()
 
 

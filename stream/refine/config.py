@@ -27,6 +27,8 @@ class RefineConfig(StageConfig):
     """Use the aligned guide; without it groups are only reported."""
     max_gap_s: float = Field(default=10.0, gt=0, le=120)
     """Longest gap that is filled."""
+    facing: bool = True
+    """Guides tell walkers, too, how people face along the way they go."""
     min_gap_s: float = Field(default=0.4, ge=0, le=10)
     """Shorter ones were bridged by the windows well enough."""
     min_sightings: tuple[int, int] = (8, 30)

@@ -69,7 +69,9 @@ def context_of(motion: PersonMotion, slots: slice) -> slice:
     return slice(max(slots.start - CONTEXT, 0), min(slots.stop + CONTEXT, len(motion.provenance)))
 
 
-def take_in(motion: PersonMotion, slots: slice, told: Told, hidden: Bool[Array, "S 22"]) -> None:
+def take_in(
+    motion: PersonMotion, slots: slice, told: Told, hidden: Bool[Array, "S 22"], with_facing: bool = True
+) -> None:
     """Moves hidden joints of a stretch towards what was told, in place; who was filled is GUIDED from now on."""
     around = context_of(motion, slots)
     inside = slice(slots.start - around.start, slots.stop - around.start)
@@ -79,7 +81,9 @@ def take_in(motion: PersonMotion, slots: slice, told: Told, hidden: Bool[Array, 
     heading, speed = way(through(motion)[0])
     said = told.rotmats[inside].copy()
     said[:, 0] = about_z(heading[slots]) @ said[:, 0]
-    share[:, 0] = _facing_share(motion, slots, told.sigma_rad[inside, 0], speed[slots])
+    share[:, 0] = 0.0
+    if with_facing:
+        share[:, 0] = _facing_share(motion, slots, told.sigma_rad[inside, 0], speed[slots])
     motion.rotmats[slots] = between(motion.rotmats[slots], said, share)
     filled = motion.provenance[slots] == Provenance.INFILLED
     motion.provenance[slots] = np.where(filled, Provenance.GUIDED, motion.provenance[slots])

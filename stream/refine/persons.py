@@ -185,7 +185,7 @@ class PersonReviser:
             candidates = self._bank.candidates(key, not self._config.group, self._config.candidates)
             told = listen(motion, slots, candidates, self._config.align, self._config.told)
             if told is not None:
-                take_in(motion, slots, told, hidden)
+                take_in(motion, slots, told, hidden, self._config.facing)
                 guide, guided = told.shares[0][0], True
         if not (touched or guided):
             return None

@@ -166,9 +166,9 @@ class RefineStage:
         if self._printed is not None:
             for segment in fresh:
                 revised = self._guide_as_printed(self._printed, segment, people, revised)
-        revised = self._within_budget(revised)
+        found = self._number(self._within_budget(revised))
         self._forget(done)
-        return self._number(revised)
+        return found
 
     def _guide_as_printed(
         self, printed: PrintedGuidance, segment: int, people: dict[int, list[int]], revised: list[Revised]
