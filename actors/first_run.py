@@ -1,4 +1,4 @@
-"""The first run on a machine compiles kernels: the solver's take a minute of one core, the overlay's some seconds.
+"""The first run on a machine compiles kernels: the solver's take a minute of one core, the others' some seconds.
 
 Whoever knows that a run will follow begins at once, in other processes, while this one is still importing, starting Ray
 and opening networks. The solver worker waits for what is under way instead of compiling again; a process that fails
@@ -16,6 +16,10 @@ from pathlib import Path
 
 _KERNELS = (
     ("gauss_newton.solve_person", "from crowdstream.actors.solver import compile_kernels; compile_kernels()"),
+    (
+        "guide_steps.posterior_of_steps",
+        "from crowdstream.actors.refiner_kernels import compile_refiner; compile_refiner()",
+    ),
     ("raster.lay_over", "from crowdstream.actors.first_run import compile_overlay; compile_overlay()"),
 )
 """The kernel that is compiled last of its kind, and what compiles it."""
@@ -29,7 +33,7 @@ def compiling_ahead(overlay: bool = True) -> Iterator[None]:
         overlay: whether an overlay will be drawn after the run.
     """
     children: list[subprocess.Popen[bytes]] = []
-    for kernel, command in _KERNELS if overlay else _KERNELS[:1]:
+    for kernel, command in _KERNELS if overlay else _KERNELS[:-1]:
         if not _looks_compiled(kernel):
             with suppress(OSError):
                 children.append(

@@ -12,7 +12,8 @@ from ..stream.identity import IdentityEvent
 from ..stream.refine.records import RefineInput, Revision
 from ..stream.refine.stage import RefineStage, make_refiner
 from .plan import EnginePlan
-from .solver import SolvedWindow, compile_in_another_process
+from .refiner_kernels import compile_refiner_in_another_process
+from .solver import SolvedWindow
 from .stopwatch import Stopwatch
 
 
@@ -36,7 +37,7 @@ class RefinerWorker:
         config = self._plan.config
         if own_process:
             os.nice(config.refine.niceness)
-        compile_in_another_process()
+        compile_refiner_in_another_process()
         self._stage = make_refiner(config.refine, config.solve, load_body(self._plan.body), config.window)
 
     def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:

@@ -80,12 +80,15 @@ def compile_in_another_process() -> None:
     across functions only when it compiles them together. Everybody loading what a child compiled is what makes
     two runs of one replay equal to the last digit. Where there is no cache to write to, this process compiles.
     """
-    if kernels_are_cached():
-        return
-    command = (sys.executable, "-P", "-c", f"from {__name__} import compile_kernels; compile_kernels()")
+    if not kernels_are_cached():
+        run_elsewhere(f"from {__name__} import compile_kernels; compile_kernels()")
+
+
+def run_elsewhere(command: str) -> None:
+    """Run a line of Python in a process of its own and wait for it; what goes wrong there costs nothing here."""
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            command,
+            (sys.executable, "-P", "-c", command),
             check=False,
             timeout=_COMPILE_TIMEOUT_S,
             stdout=subprocess.DEVNULL,
@@ -100,7 +103,7 @@ def kernels_are_cached() -> bool:
 
 def compile_kernels() -> None:
     """Compile everything a live solve runs, into the cache; who comes second waits for the first."""
-    with _one_at_a_time():
+    with one_at_a_time():
         if kernels_are_cached():
             return
         config = ReconstructConfig(motion_prior=False, lifter=False)  # networks are not compiled
@@ -110,7 +113,7 @@ def compile_kernels() -> None:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Iterator[None]:
     """Holds a lock of this user; without one where no file can be made."""
     path = Path(tempfile.gettempdir()) / f"crowdstream-compile-{os.getuid()}.lock"
     try:
@@ -125,13 +128,13 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _exercise(stage: Reconstructor) -> None:
     """A cold and a warm window, forgotten afterwards: all compiled code is loaded then."""
-    problem = _smallest_problem()
+    problem = smallest_problem()
     stage.solve(problem)
     stage.solve(replace(problem, window=1, slot0=16))
     stage.import_state({})
 
 
-def _smallest_problem() -> WindowProblem:
+def smallest_problem() -> WindowProblem:
     """One person in front of one camera; its answer is thrown away."""
     t = WINDOW_FRAMES
     R = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

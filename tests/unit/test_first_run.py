@@ -44,15 +44,17 @@ def kernels_there(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 SOLVER, OVERLAY = "from crowdstream.actors.solver", "from crowdstream.actors.first_run"
+REFINER = "from crowdstream.actors.refiner_kernels"
 
 
 @pytest.mark.parametrize(
     ("there", "overlay", "started"),
     [
-        ((), True, [SOLVER, OVERLAY]),
-        ((), False, [SOLVER]),
-        (("gauss_newton",), True, [OVERLAY]),
-        (("gauss_newton", "raster"), True, []),
+        ((), True, [SOLVER, REFINER, OVERLAY]),
+        ((), False, [SOLVER, REFINER]),
+        (("gauss_newton",), True, [REFINER, OVERLAY]),
+        (("gauss_newton", "guide_steps"), False, []),
+        (("gauss_newton", "guide_steps", "raster"), True, []),
     ],
 )
 def test_what_is_missing_and_wanted_is_begun_and_ended_with_the_block(
@@ -68,7 +70,11 @@ def test_an_error_in_the_block_ends_them_too(log: list[str], monkeypatch: pytest
     kernels_there(monkeypatch)
     with pytest.raises(KeyboardInterrupt), compiling_ahead():
         raise KeyboardInterrupt
-    assert sum(line.startswith("end") for line in log) == 2
+    assert (
+        sum(line.startswith("end") for line in log)
+        == sum(line.startswith("start") for line in log)
+        == len(first_run._KERNELS)
+    )
 
 
 def test_where_no_process_can_be_started_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
