@@ -53,6 +53,8 @@ _STOP_TIMEOUT_S = 20.0
 """A worker that does not answer `stop` by then is killed."""
 _STOP_EARLY_TIMEOUT_S = 1.0
 """The same while workers are still starting: nothing of theirs is worth waiting for."""
+_PEOPLE_PER_MB = 7
+"""Rows of windows kept for a refiner to come, by megabytes of the shared store: two fifths of it."""
 _LOOK_S = 0.25
 """How often a wish to stop is looked for while workers start."""
 
@@ -211,10 +213,9 @@ class Supervisor:
         self._wait_for(loading)
         networks = ray.get(loading[0])
         if self._away:
-            config = self._plan.config
-            self._refining = Refining(
-                self._away, config.refine, config.window, not self._config.drop_late, self._tell
-            )
+            config, kept = self._plan.config, self._config.object_store_mb * _PEOPLE_PER_MB
+            waits = not self._config.drop_late
+            self._refining = Refining(self._away, config.refine, config.window, waits, self._tell, kept)
         address = str(ray.get(actors["publisher"].start.remote(info)))
         self._hooks.started(info, address, networks)
         return address

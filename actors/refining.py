@@ -32,7 +32,7 @@ _RESTARTS = 3
 _RESTARTS_WITHIN_S = 600.0
 """... within this time; more, and there is something that a new one does not mend."""
 _PEOPLE_REMEMBERED = 2000
-"""Rows of the windows kept for a refiner to come, all together; some 54 kB each."""
+"""Rows of windows, all together, that are kept for a refiner to come: some 54 kB each, 108 MB."""
 
 
 class RefinerLost(CrowdstreamError):
@@ -170,6 +170,7 @@ class Refining:
         window: WindowConfig,
         waits: bool,
         tell: Callable[[str, str], None],
+        most_people: int = _PEOPLE_REMEMBERED,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -177,6 +178,7 @@ class Refining:
             place: with a refiner that has been opened and has started.
             waits: a recording: wait instead of leaving windows out.
             tell: takes (kind, text) of what an operator should know.
+            most_people: rows of windows kept for a refiner to come, all together.
             now_s: for the budget of restarts.
         """
         self.counts: Counter[str] = Counter()
@@ -185,7 +187,7 @@ class Refining:
         self._place, self._waits, self._tell, self._now_s = place, waits, tell, now_s
         self._most_waiting = config.waiting
         self._budget = RestartBudget()
-        self._recollection = Recollection(windows_to_know(config, window))
+        self._recollection = Recollection(windows_to_know(config, window), most_people)
         self._calls: deque[_Call] = deque()
         self._unsent: tuple[IdentityEvent, ...] = ()
         self._highest_rev = 0
