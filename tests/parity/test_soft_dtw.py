@@ -31,7 +31,7 @@ TOLERANCE = 1e-5
 
 
 def rounding(gamma: float) -> float:
-    """Of an alignment: a cost of 3 in float32 is known to 2e-7, and a weight to that over gamma, some steps in a row."""
+    """Of alignments: a cost of 3 in float32 is known to 2e-7, and a weight to that over gamma, some steps in a row."""
     return 2e-6 * max(1.0, 0.5 / gamma)
 
 
