@@ -32,11 +32,13 @@ class AdapterKind(StrEnum):
     HEATMAP = "heatmap"
     SIMCC = "simcc"
     EMBEDDING = "embedding"
+    EMBEDDING_NARROW = "embedding_narrow"
+    """Its codes of different people lie close together."""
 
 
 DETECTORS = (AdapterKind.RTMDET, AdapterKind.END_TO_END, AdapterKind.YOLOX)
 POSES = (AdapterKind.HEATMAP, AdapterKind.SIMCC)
-REIDS = (AdapterKind.EMBEDDING,)
+REIDS = (AdapterKind.EMBEDDING, AdapterKind.EMBEDDING_NARROW)
 
 
 def adapter_for(backend: InferenceBackend) -> AdapterKind:
@@ -110,8 +112,8 @@ def build_reid(backend: InferenceBackend, kind: AdapterKind | str | None = None)
     Raises:
         InferenceError: not a re-id network.
     """
-    _checked(backend, kind, REIDS, "a re-id network")
-    return ReidNetwork(backend)
+    chosen = _checked(backend, kind, REIDS, "a re-id network")
+    return ReidNetwork(backend, narrow=chosen is AdapterKind.EMBEDDING_NARROW)
 
 
 def _checked(
@@ -128,8 +130,8 @@ def _checked(
             "check which model is set for which role"
         )
     chosen = AdapterKind(kind) if kind is not None else sniffed
-    boxed = (AdapterKind.RTMDET, AdapterKind.END_TO_END)
-    if chosen is not sniffed and not (chosen in boxed and sniffed in boxed):
+    alike = ((AdapterKind.RTMDET, AdapterKind.END_TO_END), REIDS)  # tensors do not tell them apart
+    if chosen is not sniffed and not any(chosen in pair and sniffed in pair for pair in alike):
         raise InferenceError(
             f"adapter {chosen.value!r} was asked for, but the tensors follow {sniffed.value!r}: "
             f"outputs {_list(backend.outputs)}"

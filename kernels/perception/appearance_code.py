@@ -54,6 +54,11 @@ def known_blocks(codes: Float[Array, "N A"]) -> Bool[Array, "N B"]:
     return np.add.reduceat(codes != 0.0, _starts(codes.shape[1]), axis=1) > 0
 
 
+def codes_meet(a: Float[Array, "P A"], b: Float[Array, "P A"]) -> Bool[Array, "P"]:
+    """Pairs that know something in common."""
+    return np.asarray((known_blocks(a) & known_blocks(b)).any(axis=1))
+
+
 def compare_codes(
     a: Float[Array, "P A"], b: Float[Array, "P A"]
 ) -> tuple[Float[Array, "P"], Int[Array, "P"], Float[Array, "P"]]:
@@ -113,4 +118,4 @@ def _sizes(size: int) -> list[int]:
 
 
 def _starts(size: int) -> list[int]:
-    return np.cumsum([0, *_sizes(size)[:-1]]).tolist()
+    return [sum(_sizes(size)[:k]) for k in range(len(_sizes(size)))]

@@ -58,7 +58,7 @@ def _torso(
     boxes_px: Float[Array, "P 4"], keypoints_px: Float[Array, "P 17 2"], confidence: Float[Array, "P 17"]
 ) -> Float[Array, "P S 2"]:
     four = [_L_SHOULDER, _R_SHOULDER, _L_HIP, _R_HIP]
-    sure = (confidence[:, four] > _SURE).all(axis=1)[:, None]
+    sure = (confidence[:, four] > _SURE).all(axis=1, keepdims=True)
     left, right = keypoints_px[:, _L_SHOULDER], keypoints_px[:, _R_SHOULDER]
     width = boxes_px[:, 2:3] - boxes_px[:, :1]
     top = np.where(sure, 0.5 * (left + right), _in_box(boxes_px, 0.5, 0.2))
@@ -81,7 +81,7 @@ def _leg(
     joints: tuple[int, int, int], side: float,
 ) -> Float[Array, "P S 2"]:  # fmt: skip
     hip_joint, knee_joint, ankle_joint = joints
-    sure = (confidence[:, [hip_joint, knee_joint]] > _SURE).all(axis=1)[:, None]
+    sure = (confidence[:, [hip_joint, knee_joint]] > _SURE).all(axis=1, keepdims=True)
     sure_ankle = sure & (confidence[:, ankle_joint, None] > _SURE)
     hip = np.where(sure, keypoints_px[:, hip_joint], _in_box(boxes_px, 0.5 + side, 0.52))
     knee = np.where(sure, keypoints_px[:, knee_joint], _in_box(boxes_px, 0.5 + side, 0.72))

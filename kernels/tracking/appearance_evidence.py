@@ -50,7 +50,7 @@ class Evidence:
 EVIDENCE = {
     CodeKind.COLOUR: Evidence(-3.90, 1.05, 0.38, -1.79, 0.74, 0.03, 0.05),
     CodeKind.GREY: Evidence(-5.00, 1.35, 0.66, -2.18, 0.88, 0.03, 0.08),
-    CodeKind.EMBEDDING: Evidence(-3.90, 1.05, 0.38, -1.79, 0.74, 0.03, 0.05),
+    CodeKind.EMBEDDING: Evidence(-3.15, 0.53, 0.65, -1.80, 0.50, 0.04, 0.08),
 }
 
 
@@ -69,8 +69,9 @@ def appearance_llr(
     e = EVIDENCE[kind]
     x = np.log(np.maximum(np.nan_to_num(distance, nan=1.0), 0.0) + _FLOOR)
     single = 0.5 / np.maximum(count_a, 1.0) + 0.5 / np.maximum(count_b, 1.0)
-    other = _log_gaussian(np.minimum(x, e.other_mean + 2.0), e.other_mean, e.other_std)
-    same = _log_gaussian(x, e.same_mean + e.single_gain * single, e.same_std)
+    same_mean = e.same_mean + e.single_gain * single
+    x = np.minimum(x, _turn(e, same_mean))
+    same, other = _log_gaussian(x, same_mean, e.same_std), _log_gaussian(x, e.other_mean, e.other_std)
     return np.asarray(np.where(
         np.isnan(distance), 0.0,
         np.logaddexp(np.log(1 - e.lost) + same, np.log(e.lost) + other)
@@ -88,6 +89,14 @@ def code_llr(
         rows = np.flatnonzero(kind == int(each))
         out[rows] = appearance_llr(distance[rows], count_a[rows], count_b[rows], each) * share[rows]
     return out
+
+
+def _turn(e: Evidence, same_mean: Float[Array, "P"]) -> Float[Array, "P"]:
+    """Where the ratio of the two Gaussians is least: beyond, the wider one would win again, which says nothing."""
+    a, b = e.other_std**-2, e.same_std**-2
+    if a <= b:
+        return np.full(len(same_mean), np.inf)
+    return np.asarray((a * e.other_mean - b * same_mean) / (a - b))
 
 
 def _log_gaussian(x: Float[Array, "P"], mean: Float[Array, "*P"] | float, std: float) -> Float[Array, "P"]:

@@ -3,12 +3,13 @@
 PHALP multiplies its cues, cost = (1 + b0 dA)(1 + b1 dP) exp(d / b2) (algorithms 2.4); matching minimises
 the sum of its logarithm, so that a match is as good as its evidence and one bad pair cannot outweigh many:
 
-    c = ln(1 + b0 dA) + ln(1 + b1 dP) + d / b2 + b3 (1 - IoU) + b4 ln(sigma_track / sigma_detection)
+    c = b0 A + ln(1 + b1 dP) + d / b2 + b3 (1 - IoU) + b4 ln(sigma_track / sigma_detection)
 
-dA is the squared distance of unit appearance codes on what both know (0 where that is nothing), dP = 1 - OKS of
-the predicted and the seen pose, d the Mahalanobis distance on the ground (in the image before a ground stands) in
-sigmas. The last term is what
-the normalisation of a Gaussian costs: a track lost for seconds reaches everybody and must not win by that.
+A = -ln 2p, p = P(same person | what they wear) from measured distances of codes (`appearance_evidence`), where PHALP
+has ln(1 + b0 dA): 0 for codes that say nothing, never below -ln 2, and bounded for strange ones, too.
+dP = 1 - OKS of the predicted and the seen pose, d the Mahalanobis distance on the ground (in the image before a
+ground stands) in sigmas. The last term is what the normalisation of
+a Gaussian costs: a track lost for seconds reaches everybody and must not win by that.
 
 Only pairs that a KD-tree finds within reach are ever looked at; each connected group of them is matched on
 its own. O((M + N) log M) and the groups' Hungarian.
@@ -25,8 +26,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..perception.appearance_code import compare_codes
+from ..perception.appearance_code import codes_meet
 from ..skeleton import COCO_SIGMAS
+from .appearance_evidence import code_llr
 from .boxes import overlap
 from .plane_motion import determinant_2x2, inverse_2x2, spread
 
@@ -92,10 +94,18 @@ def pair_costs(
     cost += 0.25 * weights.spread * np.log(determinant_2x2(s) / determinant_2x2(detections.covariance[j]))
     cost += np.log1p(weights.pose * (1.0 - _pose_likeness(tracks, detections, i, j)))
     if tracks.appearance.shape[1] and detections.appearance.shape[1]:
-        distance, _, _ = compare_codes(tracks.appearance[i], detections.appearance[j])
-        cost += np.log1p(weights.appearance * 2.0 * np.nan_to_num(distance))
+        cost += weights.appearance * _unlikeness(tracks.appearance[i], detections.appearance[j])
     cost += tracks.penalty[i] + detections.penalty[j]
     return np.where(d <= weights.gate_sigma, cost, np.inf)
+
+
+def _unlikeness(a: Float[Array, "P A"], b: Float[Array, "P A"]) -> Float[Array, "P"]:
+    """-ln 2p with p that of being one person by what they wear, one half beforehand; 0 for codes that say nothing."""
+    known = codes_meet(a, b)
+    out = np.zeros(len(a))
+    one = np.ones(int(known.sum()))
+    out[known] = np.logaddexp(0.0, -code_llr(a[known], b[known], 4.0 * one, one)) - np.log(2.0)
+    return out
 
 
 def _pose_likeness(

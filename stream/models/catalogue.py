@@ -31,7 +31,7 @@ class CatalogueEntry:
     name: str
     role: Role
     contract: str
-    """Adapter that reads its tensors: rtmdet, yolox, end_to_end, simcc, heatmap, embedding."""
+    """Adapter that reads its tensors: rtmdet, yolox, end_to_end, simcc, heatmap, embedding, embedding_narrow."""
     file: str
     """File name in the model folder."""
     sha256: str | None
@@ -160,7 +160,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         None, None, 2_454_677, "256-d appearance code; Open Model Zoo weights",
     ),
     CatalogueEntry(
-        "person-reid-retail-0288", Role.REID, "embedding", "person_reid_retail_0288.onnx",
+        "person-reid-retail-0288", Role.REID, "embedding_narrow", "person_reid_retail_0288.onnx",
         "f3966d905e7232026aa8b814c328231a7b45c5b6b4dd32f886894223c4441b80", _APACHE, 30,
         None, None, 813_323, "256-d appearance code; Open Model Zoo weights",
     ),
