@@ -17,6 +17,7 @@ whole parts that are not known here are shown by their own name, so that a new m
                     "mpjpe_mm": ..., "pa_mpjpe_mm": ..., "wa_mpjpe_mm": ..., "w_mpjpe_mm": ..., "accel": ...},
       "corrected": {"mpjpe_mm": ..., ...},         placement scores are shares 0..1 (shown as percent)
       "occluded":  {"author": {...}, "corrected": {...}},
+      "hidden":    {"author": {...}, "corrected": {...}},      optional: under 5 % of the body to be seen
       "corrected_aligned": {...},                  optional: the same after the world was aligned as a whole
       "rows":      {"without motion prior": {"author": {...}, "corrected": {...}, "occluded": {...}}, ...},
                                                    optional: more rows of ours, e.g. ablations
@@ -25,6 +26,8 @@ whole parts that are not known here are shown by their own name, so that a new m
                     "live": {...}},                further tables of the same kind; `IdentityScores.as_dict()`
       "streaming": {"latency_ms": {"live": {"p50": ..., "p95": ..., "p99": ...}, ...}, ...},
                                                    numbers, or tables one level deep: `StreamingScores.as_dict()`
+      "refined":   {"merges": 3, "bodies_revised": 0.2, ..., "by_cause": {"guided": {...}, ...}, "refiner": {...}},
+      "long_occlusions": {"gaps": 9, "rejoined_share": 0.9, ..., "by_length": {"2-3 s": {...}, ...}},
       "speed":     {"person_frames_per_s": ..., ...},
       "plots": {                                   optional, each part too
         "error_by_latency":   {"t_ms": [T], "ground_mm" and/or "root_mm": [T], "mpjpe_mm": [T],
@@ -65,8 +68,8 @@ from .plots import bar_chart, histogram, line_chart, plan, step_chart
 OUR_ROW = "crowdstream, this run"
 _KNOWN = frozenset(
     {
-        "about", "author", "corrected", "corrected_aligned", "occluded", "rows", "identity", "streaming", "speed",
-        "plots", "run",
+        "about", "author", "corrected", "corrected_aligned", "occluded", "hidden", "rows", "identity",
+        "long_occlusions", "refined", "streaming", "speed", "plots", "run",
     }
 )  # fmt: skip
 """Parts with a place of their own; `run` is told in `about`."""
@@ -92,6 +95,8 @@ def report_page(results: Mapping[str, Any]) -> str:
         _accuracy(results),
         _occluded(results),
         _identity(results.get("identity") or {}),
+        _long_occlusions(results.get("long_occlusions") or {}),
+        _refined(results.get("refined") or {}),
         _streaming(results),
         _where(results.get("plots") or {}),
         _speed(results.get("speed") or {}),
@@ -168,6 +173,9 @@ def _occluded(results: Mapping[str, Any]) -> str:
         out.append(_note(DATA_DIFFER))
     if corrected := _our_rows(results, lambda row: (row.get("occluded") or {}).get("corrected")):
         out.append(f"<h3>Profile corrected</h3>{short_sheet(corrected, 'corrected')}")
+    if hidden := _our_rows(results, lambda row: (row.get("hidden") or {}).get("corrected")):
+        out.append(f"<h3>Profile corrected, wholly hidden people</h3>{_note(_HIDDEN_WORDS)}")
+        out.append(short_sheet(hidden, "corrected"))
     return "<h2>Accuracy, occluded people</h2>" + "".join(out) if out else ""
 
 
@@ -189,6 +197,28 @@ def _identity_rows(before: str, identity: Numbers) -> dict[str, Numbers]:
         elif isinstance(value, Mapping):
             out |= _identity_rows(f"{before}{plain(key)}, ", value)
     return out
+
+
+def _long_occlusions(found: Numbers) -> str:
+    if not found.get("gaps"):
+        return ""
+    lengths = found.get("by_length") or {}
+    rows = {name: row for name, row in lengths.items() if row.get("gaps")}
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    whole = {key: value for key, value in found.items() if not isinstance(value, Mapping)}
+    return (
+        f"<h2>Long occlusions</h2>{_note(_GAP_WORDS)}{list_table(whole)}"
+        f"<h3>By length of the gap</h3>{rows_table(rows, {}, columns)}"
+    )
+
+
+def _refined(refined: Numbers) -> str:
+    if not (refined.get("revisions") or refined.get("merges")):
+        return ""
+    return (
+        f"<h2>Who came back, and what was revised</h2>{_note(_REFINED_WORDS)}"
+        f'<div class="side"><div>{list_table(refined)}</div><div>{nested_tables(refined, _TITLES)}</div></div>'
+    )
 
 
 def _streaming(results: Mapping[str, Any]) -> str:
@@ -332,6 +362,17 @@ _IDENTITY_WORDS = (
     "CLEAR, identity and HOTA scores as the MOT challenges compute them. Hidden people are neither misses nor false "
     "alarms."
 )
+_HIDDEN_WORDS = "Under 5 % of the body is to be seen: where they are can only be told from before and after."
+_GAP_WORDS = (
+    "A person in the picture is sighted for a second, then not for 2 to 6 s, then for a second again. Rejoined: under "
+    "the same identity after as before. Wrong joins: of two different people. Errors are of bodies inside rejoined "
+    "gaps; straight: the root straight and each joint evenly from the last body before to the first after, on the same "
+    "person-frames."
+)
+_REFINED_WORDS = (
+    "Merges and splits say who a track is. Revisions give completed segments again: gaps filled, badly seen people "
+    "guided by others who move alike, what rested on a wrong join taken back."
+)
 _STREAMING_WORDS = (
     "What a consumer holds at a time after capture: the newest published version of each true person-frame, how far "
     "off it is, and how much of the crowd has one at all. Means are over those that have one, so read error and share "
@@ -342,5 +383,7 @@ _TITLES = {
     "latency_ms": "Latency of messages, ms",
     "first_ms": "Capture to first version of a person-frame, ms",
     "revisions": "Revisions",
+    "by_cause": "Revisions by cause",
+    "refiner": "Counted by the refiner",
     "processor_s": "Processor time, s",
 }

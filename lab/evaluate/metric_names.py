@@ -10,7 +10,8 @@ SHARES = frozenset(
         "ppds", "pa_ppds", "pcod", "pcod_sign_or_near", "pcdr", "oks", "oks_all", "ss", "rp", "score",
         "precision", "recall", "f1", "idf1", "idp", "idr", "mota", "motp", "hota", "deta", "assa", "loca",
         "coverage", "coverage_bodies", "placed", "revised", "interpolated", "infilled", "guided", "dropped_frames",
-        "focal_error_share", "height_error_share",
+        "focal_error_share", "height_error_share", "rejoined_share", "stitched_wrong_share", "bridged_wrong_share",
+        "with_body", "bodies_revised",
     }
 )  # fmt: skip
 """Kept as shares, shown as percent."""
@@ -32,7 +33,16 @@ _NAMES = {
     "person_frames_per_s": "person-frames a second", "coverage": "any version", "coverage_bodies": "with a body",
     "placed": "within 0.3 m", "switches": "IDSW", "fragments": "Frag", "misses": "FN", "false_positives": "FP",
     "mostly_tracked": "MT", "mostly_lost": "ML", "false_versions": "rows that are nobody",
-    "late_versions": "rows too late to score", "revised": "person-frames revised",
+    "late_versions": "rows too late to score", "retracted": "person-frames taken back",
+    "gaps": "long gaps", "tracked": "of them followed on both sides", "rejoined": "of these rejoined",
+    "rejoined_share": "rejoined", "with_body": "person-frames in gaps with a body",
+    "compared": "person-frames compared", "stitched": "joins", "stitched_nobody": "joins with a false track",
+    "stitched_wrong": "wrong joins", "stitched_wrong_share": "wrong joins",
+    "bridged": "tracks taken up again by the tracker", "bridged_nobody": "of them false tracks",
+    "bridged_wrong": "of them wrong", "bridged_wrong_share": "wrong of those",
+    "straight_root_mm": "root, going straight", "straight_mpjpe_mm": "MPJPE, going straight",
+    "world_mm": "joints in the world", "straight_world_mm": "joints in the world, going straight",
+    "bodies_revised": "bodies that are a revision's", "changed_mm": "joints moved", "revised": "person-frames revised",
     "step_ground_median_mm": "ground point, each step, median", "step_ground_p95_mm": "ground point, each step, p95",
     "step_joints_median_mm": "joints, each step, median", "step_joints_p95_mm": "joints, each step, p95",
     "whole_ground_median_mm": "ground point, first to last, median",

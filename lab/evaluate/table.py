@@ -67,6 +67,10 @@ def print_tables(results: Mapping[str, Any], console: Console) -> None:
     console.print(_pairs("identity", _identity(results.get("identity") or {})))
     if results.get("streaming"):
         console.print(_pairs("streaming", _streaming(results["streaming"])))
+    if (results.get("long_occlusions") or {}).get("gaps"):
+        console.print(_pairs("hidden for 2 to 6 s", _gaps(results["long_occlusions"])))
+    if (results.get("refined") or {}).get("revisions"):
+        console.print(_pairs("refined", _refined(results["refined"])))
     if results.get("ground"):
         console.print(_pairs("ground", {f"error {k}": f"{v:.3f} m" for k, v in results["ground"].items()
                                         if k != "count"}))  # fmt: skip
@@ -151,7 +155,33 @@ def _streaming(streaming: Numbers) -> dict[str, str]:
     out["revisions, joints"] = (
         f"median {cell(revisions.get('step_joints_median_mm'))} mm  p95 {cell(revisions.get('step_joints_p95_mm'))} mm"
     )
-    out["infilled"] = f"{cell(streaming.get('infilled'), 100)} %"
+    out["infilled, guided"] = (
+        f"{cell(streaming.get('infilled'), 100)} %, {cell(streaming.get('guided'), 100)} %"
+    )
+    return out
+
+
+def _gaps(found: Numbers) -> dict[str, str]:
+    rejoined = f"{cell(found.get('rejoined_share'), 100, 0)} % of {found['tracked']} people who were followed"
+    out = {"the same person again": rejoined}
+    for name, words in (("stitched", "joins"), ("bridged", "taken up by the tracker")):
+        out[words] = f"{found[name]}, wrong {cell(found.get(f'{name}_wrong_share'), 100)} %"
+    out["with a body meanwhile"] = f"{cell(found.get('with_body'), 100, 0)} %"
+    for key, words in (("root_mm", "root"), ("mpjpe_mm", "MPJPE")):
+        out[words] = (
+            f"{cell(found.get(key), 1, 0)} mm, going straight {cell(found.get(f'straight_{key}'), 1, 0)} mm"
+        )
+    return out
+
+
+def _refined(refined: Numbers) -> dict[str, str]:
+    out = {"bodies revised": f"{cell(refined.get('bodies_revised'), 100)} %"}
+    for cause, row in (refined.get("by_cause") or {}).items():
+        if row["person_segments"]:
+            out[cause.replace("_", " ")] = (
+                f"{row['person_segments']} person-segments, moved by {cell(row['changed_mm'], 1, 0)} mm"
+            )
+    out["tracks joined, taken apart"] = f"{refined['merges']}, {refined['splits']}"
     return out
 
 

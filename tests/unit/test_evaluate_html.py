@@ -32,6 +32,12 @@ RESULTS: dict[str, Any] = {
     "author": AUTHOR,
     "corrected": CORRECTED,
     "occluded": {"author": {"mpjpe_mm": 70.2}, "corrected": {"mpjpe_mm": 68.4}},
+    "hidden": {"author": {"mpjpe_mm": 99.9}, "corrected": {"recall": 0.444}},
+    "long_occlusions": {"gaps": 12, "tracked": 10, "rejoined_share": 0.85, "stitched_wrong_share": 0.025,
+                        "by_length": {"2-3 s": {"gaps": 12, "root_mm": 61.7, "straight_root_mm": 83.4},
+                                      "6-10 s": {"gaps": 0, "root_mm": None}}},
+    "refined": {"merges": 7, "revisions": 9, "bodies_revised": 0.123, "refiner": {"gaps_left_open": 41},
+                "by_cause": {"guided": {"person_segments": 31, "changed_mm": 27.9}}},
     "rows": {"without lifter": {"author": AUTHOR, "corrected": CORRECTED}},
     "identity": {"idf1": 0.951, "switches": 3, "ground": {"idf1": 0.97},
                  "live": {"idf1": 0.8, "ground": {"idf1": 0.7}}},
@@ -52,7 +58,7 @@ RESULTS: dict[str, Any] = {
 }  # fmt: skip
 HEADINGS = {
     "author": "Profile author", "corrected": "Profile corrected", "occluded": "occluded people",
-    "identity": ">Identity<",
+    "identity": ">Identity<", "long_occlusions": ">Long occlusions<", "refined": "what was revised<",
     "streaming": ">Streaming<", "speed": ">Speed<", "plots": "Where the error is",
     "calibration": "Further figures<",
 }  # fmt: skip
@@ -154,6 +160,17 @@ def test_the_papers_rows_stand_beside_ours_in_the_authors_profile_only() -> None
     ]
     ours = next(line for line in re.findall(r"<tr.*?</tr>", author) if "this run" in line)
     assert re.findall(r"<td>([^<]*)</td>", ours)[1:] == ["91.0", "94.2", "95.1", "66.1", "50.2", "13.2"]
+
+
+def test_who_was_gone_and_what_was_revised_is_told() -> None:
+    text = _text(report_page(RESULTS))
+    for told in ("85.0", "2.5", "61.7", "83.4", "12.3", "27.9", "gaps left open", "44.4"):
+        assert told in text, told
+    assert "6-10 s" not in text, "no gap of that length"
+    quiet = copy.deepcopy(RESULTS)
+    quiet["long_occlusions"]["gaps"] = quiet["refined"]["merges"] = quiet["refined"]["revisions"] = 0
+    page = report_page(quiet)
+    assert "Long occlusions" not in page and "what was revised" not in page
 
 
 def test_what_is_not_known_here_is_shown_all_the_same() -> None:
