@@ -3,7 +3,8 @@
     for event in subscribe("tcp://127.0.0.1:7447", topics=("window",)):
         ...                                            # Message, Welcome, Snapshot, Gap or Bye
 
-Windows come in parts: give the messages to a `WindowAssembler`, and its windows to `HighestRevision`.
+Windows come in parts: give the messages to a `WindowAssembler`, and its windows to `HighestRevision`. Ids of `live`
+and `window` are tracks; give every event to `Persons` (identity.py) as well, and its map says who they are.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Conversation:
     max_rate_hz: float = 0.0
     want_snapshot: bool = True
     auto_pull: bool = True
-    """Ask at once for window and refined messages that were skipped but are held in the log."""
+    """Ask at once for window, refined and identity messages that were skipped but are held in the log."""
     sid: str = ""
     last: dict[str, int] = field(default_factory=dict)
     """Newest number received, per topic."""
