@@ -245,7 +245,8 @@ class Hub:
         return [self._say(Kind.SNAPSHOT, body), *(data for _, data in items)]
 
     def _take_durable(self, sub: Subscriber) -> list[bytes]:
-        for topic in sorted(self.topics.values(), key=lambda t: not t.adds_up):  # who is who goes before bodies
+        # who is who goes before bodies
+        for topic in sorted(self.topics.values(), key=lambda t: not t.adds_up):
             cursor = self._next_durable(sub, topic) if topic.durable else None
             if cursor is None:
                 continue
