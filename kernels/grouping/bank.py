@@ -1,8 +1,8 @@
 """The segments that may help one another: a bounded bank of relative paths, compared as they come.
 
-Each new segment is measured against the bank once (one row of SSPD); groups are formed anew when asked for, from the
-distances at hand, in the order of the keys: what comes out does not depend on the order of adding or discarding.
-O(S P^2) an `add`, O(iterations S^2) a `groups()`; memory 9 S^2 bytes.
+Each new segment is measured against the bank once, all new ones together when somebody asks (one row of SSPD each);
+groups are formed anew from the distances at hand, in the order of the keys: what comes out does not depend on the
+order of adding or discarding. O(new S P^2) to compare, O(iterations S^2) a `groups()`; memory 9 S^2 bytes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from ..errors import ShapeError
-from ..fused.sspd import sspd_rows
+from ..fused.sspd import sspd_pairs, sspd_rows
 from ..settings import StageConfig
 from .affinity import SINGLE, affinity_groups
-from .relative_path import RelativePath, heading_agreement, relative_path
+from .relative_path import heading_agreement, relative_path
 from .standing import stands
 
 Array = np.ndarray
@@ -61,19 +61,13 @@ class Groups:
     """False: affinity propagation did not settle, so all are single."""
 
 
-@dataclass
-class _Row:
-    place: int
-    path: RelativePath
-    standing: bool
-
-
 class GroupBank:
     """Segments by key, with their distances."""
 
     def __init__(self, config: GroupConfig) -> None:
         self.config = config
-        self._rows: dict[Key, _Row] = {}
+        self._places: dict[Key, int] = {}
+        self._new: list[int] = []
         self._free = list(range(config.max_segments))[::-1]
         size = config.max_segments
         self._paths = np.zeros((size, config.points, 2), np.float32)
@@ -83,10 +77,10 @@ class GroupBank:
         self._allowed = np.zeros((size, size), bool)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._places)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._rows
+        return key in self._places
 
     def add(self, key: Key, ground_m: Float[Array, "T 2"], present: Bool[Array, "T"]) -> None:
         """Takes a segment, or replaces the one of the same key. The oldest goes when the bank is full.
@@ -102,30 +96,27 @@ class GroupBank:
         path = relative_path(ground_m, present, self.config.points, self.config.turned)
         self.discard(key)
         if not self._free:
-            self.discard(min(self._rows, key=lambda k: (k[1], k[0])))
+            self.discard(min(self._places, key=lambda k: (k[1], k[0])))
         place = self._free.pop()
         standing = stands(path, self.config.standing_reach_m, self.config.standing_speed_mps)
-        others = np.array([row.place for row in self._rows.values()], np.int64)
-        self._paths[place], self._speed[place], self._standing[place] = (
-            path.points_m,
-            path.speed_mps,
-            standing,
-        )
-        if len(others):
-            self._compare(place, others)
-        self._distance[place, place], self._allowed[place, place] = 0.0, True
-        self._rows[key] = _Row(place, path, standing)
+        self._paths[place] = path.points_m
+        self._speed[place], self._standing[place] = path.speed_mps, standing
+        self._places[key] = place
+        self._new.append(place)
 
     def discard(self, key: Key) -> None:
         """Takes a segment out; one that is not there does no harm."""
-        row = self._rows.pop(key, None)
-        if row is not None:
-            self._free.append(row.place)
+        place = self._places.pop(key, None)
+        if place is not None:
+            self._free.append(place)
+            if place in self._new:
+                self._new.remove(place)
 
     def groups(self) -> Groups:
         """Who moves alike now."""
-        keys = sorted(self._rows)
-        places = np.array([self._rows[key].place for key in keys], np.int64)
+        self._compare_new()
+        keys = sorted(self._places)
+        places = np.array([self._places[key] for key in keys], np.int64)
         standing = self._standing[places]
         labels = np.full(len(keys), SINGLE, np.int64)
         moving = places[~standing]
@@ -147,28 +138,39 @@ class GroupBank:
         Raises:
             ShapeError: the bank does not hold the segment.
         """
-        if key not in self._rows:
+        if key not in self._places:
             raise ShapeError(
                 f"no segment {key} in a bank of {len(self)}; add it before asking for its neighbours"
             )
-        place = self._rows[key].place
+        self._compare_new()
+        place = self._places[key]
         found = [
-            (float(self._distance[place, row.place]), other)
-            for other, row in self._rows.items()
-            if other != key and self._allowed[place, row.place]
+            (float(self._distance[place, there]), other)
+            for other, there in self._places.items()
+            if other != key and self._allowed[place, there]
         ]
         return [(other, distance) for distance, other in sorted(found)[:k]]
 
-    def _compare(self, place: int, others: Int[Array, "S"]) -> None:
-        """One row and column of distances and of what may be grouped."""
-        paths = self._paths[others]
-        distance = sspd_rows(self._paths[place : place + 1], paths)[0]
-        moving = heading_agreement(self._paths[place], paths) >= self.config.min_heading_cosine
-        moving &= self._speed_ratio(np.array(place), others) <= self.config.max_speed_ratio
-        same = self._standing[others] == self._standing[place]
-        allowed = same & (moving | self._standing[place])
-        self._distance[place, others] = self._distance[others, place] = distance
-        self._allowed[place, others] = self._allowed[others, place] = allowed
+    def _compare_new(self) -> None:
+        """Distances, and who may be together, of segments that came since the last time."""
+        if not self._new:
+            return
+        fresh = set(self._new)
+        new = np.array(self._new, np.int64)
+        old = np.array([place for place in self._places.values() if place not in fresh], np.int64)
+        self._put(new, new, sspd_pairs(self._paths[new]))
+        self._put(new, old, sspd_rows(self._paths[new], self._paths[old]))
+        self._new.clear()
+
+    def _put(self, a: Int[Array, "A"], b: Int[Array, "B"], distance: Float[Array, "A B"]) -> None:
+        """What is known of two sets of places."""
+        alike = heading_agreement(self._paths[a], self._paths[b]) >= self.config.min_heading_cosine
+        alike &= self._speed_ratio(a[:, None], b) <= self.config.max_speed_ratio
+        still = self._standing[a][:, None]
+        allowed = (still == self._standing[b]) & (alike | still)
+        grid, mirrored = np.ix_(a, b), np.ix_(b, a)
+        self._distance[grid], self._distance[mirrored] = distance, distance.T
+        self._allowed[grid], self._allowed[mirrored] = allowed, allowed.T
 
     def _speed_ratio(self, a: Int[Array, "*a"], b: Int[Array, "*b"]) -> Float[Array, "*c"]:
         """How much faster the faster of two places is, at least 1; a millimetre a second is as good as none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..errors import ShapeError
 from ..solve.problem import MODEL_RATE_HZ
@@ -63,19 +63,26 @@ def relative_path(
             f"a path needs at least 2 slots with a finite position and 2 points; got {len(slots)} slots and "
             f"{points} points"
         )
-    every = np.arange(slots[0], slots[-1] + 1)
-    bridged = np.stack([np.interp(every, slots, ground_m[slots, axis]) for axis in range(2)], axis=1)
-    shares = np.array_split(np.arange(len(every)), points) if len(every) >= points else None
-    if shares is None:  # a glimpse: points between the slots
-        times = np.linspace(0, len(every) - 1, points)
-        laid = np.stack(
-            [np.interp(times, np.arange(len(every)), bridged[:, axis]) for axis in range(2)], axis=1
-        )
+    way_m = ground_m[slots[0] : slots[-1] + 1]
+    if len(slots) < len(way_m):
+        way_m = _at(np.arange(slots[0], slots[-1] + 1), slots, ground_m[slots])
+    if len(way_m) < points:  # a glimpse: points between the slots
+        times = np.linspace(0.0, len(way_m) - 1, points)
+        laid = _at(times, np.arange(len(way_m)), way_m)
     else:
-        times = np.array([share.mean() for share in shares])
-        laid = np.stack([bridged[share].mean(axis=0) for share in shares])
+        first = np.arange(points) * len(way_m) // points
+        last = np.append(first[1:], len(way_m))
+        times = 0.5 * (first + last - 1)
+        laid = np.add.reduceat(way_m, first, axis=0) / (last - first)[:, None]
     laid = laid - laid[0]
     return RelativePath(turn_along_x(laid) if turned else laid, float(times[-1] - times[0]) / MODEL_RATE_HZ)
+
+
+def _at(
+    wanted: Float[Array, "W"] | Int[Array, "W"], known: Int[Array, "K"], values: Float[Array, "K 2"]
+) -> Float[Array, "W 2"]:
+    """Values between known places, linearly."""
+    return np.stack([np.interp(wanted, known, values[:, axis]) for axis in range(2)], axis=1)
 
 
 def turn_along_x(points_m: Float[Array, "P 2"]) -> Float[Array, "P 2"]:
@@ -88,12 +95,13 @@ def turn_along_x(points_m: Float[Array, "P 2"]) -> Float[Array, "P 2"]:
     return np.asarray(points_m @ np.array([[c, -s], [s, c]]))
 
 
-def heading_agreement(path_m: Float[Array, "P 2"], others_m: Float[Array, "S P 2"]) -> Float[Array, "S"]:
+def heading_agreement(paths_m: Float[Array, "A P 2"], others_m: Float[Array, "B P 2"]) -> Float[Array, "A B"]:
     """Whether ways are gone in the same direction: mean cosine between their steps, -1 to 1, weighted by length.
 
-    SSPD cannot tell: a way gone backwards has distance 0.
+    SSPD cannot tell: a way gone backwards has distance 0. Ways of no length agree with everything.
     """
-    steps, theirs = np.diff(path_m, axis=0), np.diff(others_m, axis=1)
-    along = np.einsum("pc,spc->s", steps, theirs)
-    length = np.einsum("p,sp->s", np.linalg.norm(steps, axis=1), np.linalg.norm(theirs, axis=2))
+    steps, theirs = np.diff(paths_m, axis=1), np.diff(others_m, axis=1)
+    # einsum, not BLAS: sums in one order whatever the number of rows
+    along = np.einsum("apc,bpc->ab", steps, theirs)
+    length = np.einsum("ap,bp->ab", np.linalg.norm(steps, axis=2), np.linalg.norm(theirs, axis=2))
     return np.asarray(np.where(length > 1e-12, along / np.maximum(length, 1e-12), 1.0))

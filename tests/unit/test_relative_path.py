@@ -74,7 +74,7 @@ def test_one_slot_is_no_path(slots: int) -> None:
 def test_a_circle_walked_the_other_way_is_told_apart() -> None:
     """Its picture is the same (SSPD 0 when laid on it), its direction is not."""
     there = relative_path(circle(1.0), ALL, 16, turned=False).points_m
-    agreement = heading_agreement(there, np.stack([there, there[::-1], -there]))
+    agreement = heading_agreement(there[None], np.stack([there, there[::-1], -there]))[0]
     assert agreement[0] == pytest.approx(1.0)
     assert abs(agreement[1]) < 0.1  # along at two places, against at two others
     assert agreement[2] == pytest.approx(-1.0)
