@@ -81,6 +81,15 @@ def refine(
         _finish(run_refine(run, rounds, note.print), json, gate, update)
 
 
+@app.command("group")
+def group(json: JsonOption = False, gate: GateOption = False, update: UpdateOption = False) -> None:
+    """Kernels of the refiner: soft-DTW beside pysdtw (where installed) and plain torch; SSPD and groups."""
+    from ...lab.bench.grouping import run_grouping
+    from ...lab.bench.soft_dtw import run_soft_dtw
+
+    _finish([*run_soft_dtw(), *run_grouping()], json, gate, update)
+
+
 @app.command("perception")
 def perception(
     data: DataOption = None,
