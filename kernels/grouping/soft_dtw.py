@@ -78,8 +78,9 @@ def squared_distances(x: Float[Tensor, "B n D"], y: Float[Tensor, "B m D"]) -> F
     # about the mean, so that the squares that are taken off one another are small
     middle = y.mean(1, keepdim=True)
     x, y = x - middle, y - middle
-    squares = (x * x).sum(-1)[:, :, None] + (y * y).sum(-1)[:, None]
-    return torch.baddbmm(squares, x, y.transpose(1, 2), alpha=-2.0).clamp_min(0.0)
+    x2, y2 = (torch.linalg.vector_norm(each, dim=-1).square() for each in (x, y))
+    products = torch.bmm(-2.0 * x, y.transpose(1, 2))
+    return products.add_(x2[:, :, None]).add_(y2[:, None]).clamp_min_(0.0)
 
 
 class SoftDTW(torch.autograd.Function):
@@ -102,8 +103,8 @@ class SoftDTW(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Float[Tensor, "B"]) -> tuple[Tensor | None, None, None, None, None]:
         x, y, alignment = ctx.saved_tensors
-        follow = torch.baddbmm(alignment.sum(-1, keepdim=True) * x, alignment, y, alpha=-1.0)
-        return 2.0 * grad[:, None, None] * follow, None, None, None, None
+        follow = torch.bmm(alignment, y).neg_().addcmul_(alignment.sum(-1, keepdim=True), x)
+        return follow.mul_(2.0 * grad[:, None, None]), None, None, None, None
 
 
 def _ends(x: Float[Tensor, "B n D"], lengths: Int[Tensor, "B"] | None) -> Int[Tensor, "B"]:

@@ -70,7 +70,7 @@ def _ours(x: Float[Tensor, "B n D"], y: Float[Tensor, "B m D"]) -> Float[Tensor,
     return soft_dtw_loss(x, y, torch.ones(x.shape[2]), GAMMA)
 
 
-def _others() -> Mapping[str, Loss]:
+def _others() -> dict[str, Loss]:
     """What ours is compared with: torch an anti-diagonal at a time, and pysdtw where it is installed."""
 
     def diagonals(x: Float[Tensor, "B n D"], y: Float[Tensor, "B m D"]) -> Float[Tensor, "B"]:
