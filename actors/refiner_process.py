@@ -43,7 +43,7 @@ class Away:
         except RayActorError as exc:
             raise RefinerLost("its process died (killed, out of memory, or crashed in native code)") from exc
         except RayTaskError as exc:
-            raise RefinerLost(in_one_line(exc.cause)) from exc
+            raise RefinerLost(in_one_line(exc.cause, exc.traceback_str)) from exc
 
     def close(self) -> None:
         ray.kill(self._handle)

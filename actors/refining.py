@@ -14,7 +14,9 @@ the one at which it was lost is not tried again, as it may have been the cause.
 from __future__ import annotations
 
 import math
+import re
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -305,7 +307,7 @@ class Here:
         try:
             return getattr(self.worker, verb)(*args)
         except Exception as exc:  # whatever it is: the run goes on without this window
-            return RefinerLost(in_one_line(exc))
+            return RefinerLost(in_one_line(exc, traceback.format_exc()))
 
     def ready(self, ticket: Any, wait: bool) -> bool:
         return True
@@ -320,10 +322,14 @@ class Here:
     def vouch(self, value: Any) -> None: ...
 
 
-def in_one_line(exc: BaseException) -> str:
-    """What went wrong, for a note."""
+def in_one_line(exc: BaseException, trace: str) -> str:
+    """What went wrong, for a note; of what nobody foresaw, also where."""
     said = " ".join(str(exc).split())
-    return said if isinstance(exc, CrowdstreamError) else f"{type(exc).__name__}: {said:.200}"
+    if isinstance(exc, CrowdstreamError):
+        return said
+    frames = re.findall(r'([^/"]+)", line (\d+)', trace)
+    where = f" ({':'.join(frames[-1])})" if frames else ""
+    return f"{type(exc).__name__}: {said:.200}{where}"
 
 
 def windows_to_know(config: RefineConfig, window: WindowConfig) -> int:
