@@ -99,6 +99,19 @@ def test_the_trackers_own_bridge_is_told_apart() -> None:
     assert (got["rejoined"], got["stitched"], got["bridged"], got["bridged_wrong"]) == (1, 0, 1, 0)
 
 
+def test_rows_that_led_over_a_gap_go_with_the_join() -> None:
+    inside = published_truth(CROWD.motion, VIEW).live[LOST + 10].tracked
+    row = take_rows(inside, np.flatnonzero(inside.person_ids == 1))
+    late = LiveVersion(replace(row, seen=np.zeros(1, bool)), int(VIEW.t_ns[FOUND + 20]), known_events=1)
+    merge, split = _event(IdentityChange.MERGE, 1), _event(IdentityChange.SPLIT, 1, FOUND + 30)
+    for events, people in (((merge,), [1, 2]), ((merge, split), [2])):
+        published = replace(_published(*events), late=(late,))
+        assert published.final_frames()[LOST + 10].person_ids.tolist() == people
+        assert published.final_tracks()[LOST + 10].person_ids.tolist() == [2], (
+            "nothing of it is the tracker's own"
+        )
+
+
 # --- revisions --------------------------------------------------------------------------------------------
 
 
