@@ -212,8 +212,8 @@ def test_memory_follows_the_horizon_not_the_length() -> None:
     people = [walker(k, 2.0 * k, hidden=between(90, 170)) for k in range(1, 4)]
     config = RefineConfig(max_gap_s=3.0)
     short, long = stage(config), stage(config)
-    run(short, list(windows(people, 900, BODY)))
-    run(long, list(windows(people, 2200, BODY)))
+    run(short, list(windows(people, 700, BODY)))
+    run(long, list(windows(people, 1300, BODY)))
     assert long.report().counts["held_segments"] <= short.report().counts["held_segments"] + 3
     assert long.report().counts["guides"] > short.report().counts["guides"]  # those are bounded by the bank
 
