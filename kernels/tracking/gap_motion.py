@@ -49,15 +49,37 @@ class Companion:
     """At the end."""
 
 
-def log_density(end: Motion, start: Motion, gap_s: float, models: Sequence[GapModel]) -> Float[Array, "P"]:
-    """ln p(start | end) of P pairs with the same gap: per m^2 and (m/s)^2."""
+def log_density(
+    ends: Motion, start: Motion, gap_s: Float[Array, "P"], models: Sequence[GapModel]
+) -> Float[Array, "P"]:
+    """ln p(start | end), per m^2 and (m/s)^2, of P ends with a gap each.
+
+    Args:
+        start: one row, or one for each end.
+    """
     parts = []
     for model in models:
-        gone = motion.predict(end, gap_s, np.full(len(end.state), model.speed_sigma_mps), model.memory_s)
-        parts.append(
-            np.log(model.weight) + gaussian(start.state - gone.state, gone.covariance + start.covariance)
-        )
+        gone = _predict_each(ends, gap_s, model)
+        off, spread = start.state - gone.state, gone.covariance + start.covariance
+        parts.append(np.log(model.weight) + gaussian(off, spread))
     return np.asarray(np.logaddexp.reduce(parts, axis=0))
+
+
+def _predict_each(ends: Motion, gap_s: Float[Array, "P"], model: GapModel) -> Motion:
+    """`plane_motion.predict` with a time for each row."""
+    tau, a = model.memory_s, np.exp(-gap_s / model.memory_s)
+    reach, scale = tau * (1.0 - a), 2.0 * model.speed_sigma_mps**2 / tau
+    f = np.tile(np.eye(4), (len(gap_s), 1, 1))
+    f[:, 0, 2] = f[:, 1, 3] = reach
+    f[:, 2, 2] = f[:, 3, 3] = a
+    covariance = f @ ends.covariance @ f.transpose(0, 2, 1)
+    q_pv = 0.5 * scale * reach**2
+    for p, v in ((0, 2), (1, 3)):
+        covariance[:, p, p] += scale * tau**2 * (gap_s - 2.0 * reach + 0.5 * tau * (1.0 - a * a))
+        covariance[:, p, v] += q_pv
+        covariance[:, v, p] += q_pv
+        covariance[:, v, v] += 0.5 * scale * tau * (1.0 - a * a)
+    return Motion(np.einsum("pij,pj->pi", f, ends.state), covariance)
 
 
 def companion_log_density(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 from ...kernels.tracking.gap_motion import Companion
 from .tracklets import Tracklet
-
-Array = np.ndarray
 
 _BESIDE_M = 2.0
 _ALIKE_MPS = 0.45
@@ -30,9 +27,12 @@ def companions_of(
         previous: track -> the track it goes on, so that companions who were lost themselves count when they are back.
     """
     out = []
-    for track in sorted(tracklets):
-        beside = tracklets[track]
-        if track in (lost.track, new.track) or not walked_beside(lost, beside):
+    if lost.beside[0] != lost.last_ns:
+        others = (t for track, t in sorted(tracklets.items()) if track != lost.track)
+        lost.beside = lost.last_ns, [other.track for other in others if walked_beside(lost, other)]
+    for track in lost.beside[1]:
+        beside = tracklets.get(track)
+        if beside is None or track == new.track:
             continue
         before = beside.place_at(lost.last_ns, _WITHIN_S)
         after = beside.place_at(new.first_ns, _WITHIN_S)
@@ -46,17 +46,17 @@ def companions_of(
 
 def walked_beside(one: Tracklet, other: Tracklet) -> bool:
     """Both went the same way, side by side, in the last moments of the first."""
+    if one.last_ns > other.last_ns + _WITHIN_S * 1e9:
+        return False
     together = 0
     for place in list(one.places)[-2 * _TOGETHER :]:
         there = other.place_at(place.t_ns, 0.11)
         if there is None:
             continue
-        near = np.linalg.norm(there.position_m - place.position_m) <= _BESIDE_M
-        alike = np.linalg.norm(there.velocity_mps - place.velocity_mps) <= _ALIKE_MPS
-        moves = np.linalg.norm(there.velocity_mps) >= _MOVES_MPS
-        if not near:
+        if math.dist(there.position_m, place.position_m) > _BESIDE_M:
             return False
-        together += bool(alike and moves)
+        alike = math.dist(there.velocity_mps, place.velocity_mps) <= _ALIKE_MPS
+        together += alike and math.hypot(*there.velocity_mps) >= _MOVES_MPS
     return together >= _TOGETHER
 
 

@@ -11,10 +11,11 @@ The cues add up. Spreads were measured; docs/tracking.md says on what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from ...kernels.hvip import TORSO_HEIGHT_M
 from ...kernels.tracking.appearance_evidence import code_llr
@@ -26,26 +27,31 @@ from ...kernels.tracking.gap_motion import (
     log_density,
 )
 from ...kernels.tracking.plane_motion import Motion
-from .scene import INSIDE, SceneMemory
-from .tracklets import Portrait, Tracklet
+from .scene import INSIDE
+from .tracklets import Portrait
 
 Array = np.ndarray
 
 MODELS = (
-    GapModel(weight=0.6, speed_sigma_mps=1.0, memory_s=60.0),
-    GapModel(weight=0.3, speed_sigma_mps=0.8, memory_s=6.0),
-    GapModel(weight=0.1, speed_sigma_mps=1.3, memory_s=1.5),
+    GapModel(weight=0.47, speed_sigma_mps=0.2, memory_s=60.0),
+    GapModel(weight=0.36, speed_sigma_mps=0.7, memory_s=6.0),
+    GapModel(weight=0.17, speed_sigma_mps=3.0, memory_s=1.5),
 )
-"""Walks on; changes course; does something else (turns, stops, goes off)."""
-_GAP_SHAPE, _GAP_SCALE_S = 1.2, 0.5
-"""Lomax distribution of how long those are away who come back."""
-_NEW_SPEED_MPS = 0.9
+"""Walks on; changes course; anything else, the errors of an end that was half hidden among it."""
+_AWAY_PER_S = 0.04
+"""Of those who come back, how many do in a second: gaps of any length are nearly alike in number up to ten seconds."""
+_NEW_SPEED_MPS = 0.65
 """Spread of a new person's velocity, per axis."""
-_TORSO_SPREAD_M = 0.05
-"""Of learnt torso heights among people."""
-_TORSO_NOISE_M = 0.03
-"""Of the learnt torso height of one person, between two stretches."""
+_TORSO_SPREAD_M = 0.12
+"""Of learnt torso heights among tracks: people differ by 0.05 m, the rest is posture and hidden feet."""
+_TORSO_NOISE_M, _TORSO_CORRELATED = 0.03, 100.0
+"""Of the learnt torso height of one person between two stretches, of so many frames each."""
 _TORSO_PRIOR = 10.0
+"""As the tracker learns it (stream.track_plane)."""
+_TORSO_LOST = 0.05
+"""Share of torso heights that are not to be believed at all: nobody is made or parted by them alone."""
+_GROUP_VOICE = 0.5
+"""What is taken of the cue group: companions are told by the same tracks, so it is not quite a cue of its own."""
 _COMPANION_SHARE = 0.5
 """Of those who walked alongside, how many still do after the gap."""
 _COMPANION_SIGMA_M, _COMPANION_DRIFT_MPS = 0.35, 0.2
@@ -53,52 +59,54 @@ _REACH_MPS, _REACH_M = 3.0, 3.0
 """Further than this nobody gets."""
 
 
-@dataclass(frozen=True)
-class MotionEvidence:
-    """What the two ends alone say; holds as long as they do."""
-
-    motion: float
-    group: float
-
-
-def within_reach(end: Motion, begin: Motion, gap_s: float) -> bool:
+def within_reach(ends: Motion, begin: Motion, gap_s: Float[Array, "P"]) -> Bool[Array, "P"]:
     """A person could have got there; whoever could not is never looked at."""
-    return bool(np.linalg.norm(begin.position[0] - end.position[0]) <= _REACH_M + _REACH_MPS * gap_s)
+    way = np.linalg.norm(begin.position - ends.position, axis=1)
+    return np.asarray(way <= _REACH_M + _REACH_MPS * gap_s)
 
 
-def motion_evidence(end: Motion, begin: Motion, gap_s: float, companions: list[Companion]) -> MotionEvidence:
-    """Cues motion and group."""
-    gap_s = max(gap_s, 1e-3)
-    alone = float(log_density(end, begin, gap_s, MODELS)[0])
-    away = np.log(_GAP_SHAPE / _GAP_SCALE_S) - (_GAP_SHAPE + 1.0) * np.log1p(gap_s / _GAP_SCALE_S)
+def motion_evidence(ends: Motion, begin: Motion, gap_s: Float[Array, "P"]) -> Float[Array, "P"]:
+    """Cue motion, of one beginning after each of P ends."""
+    alone = log_density(ends, begin, gap_s, MODELS)
     spread = begin.covariance[:, 2:, 2:] + _NEW_SPEED_MPS**2 * np.eye(2)
-    new = float(gaussian(begin.velocity, spread)[0]) + np.log(INSIDE.births)
-    motion = alone + away + np.log(INSIDE.returns) - new
+    new = gaussian(begin.velocity, spread)[0] + np.log(INSIDE.births)
+    return np.asarray(alone + np.log(_AWAY_PER_S * INSIDE.returns) - new)
+
+
+def group_evidence(end: Motion, begin: Motion, gap_s: float, companions: Sequence[Companion]) -> float:
+    """Cue group: what is gained by allowing that the person stayed with their companions."""
     if not companions:
-        return MotionEvidence(motion, 0.0)
+        return 0.0
+    alone = float(log_density(end, begin, np.array([gap_s]), MODELS)[0])
     beside = companion_log_density(end, begin, gap_s, companions, _COMPANION_SIGMA_M, _COMPANION_DRIFT_MPS)
     both = np.logaddexp(np.log(1.0 - _COMPANION_SHARE) + alone, np.log(_COMPANION_SHARE) + beside)
-    return MotionEvidence(motion, float(both - alone))
+    return float(_GROUP_VOICE * (both - alone))
 
 
-def exit_evidence(scene: SceneMemory, lost: Tracklet, new: Tracklet, end: Motion, begin: Motion) -> float:
-    """Cue exit: against an average place inside."""
-    returns = scene.return_share(end.position[0], lost.left_by_border)
-    births = scene.birth_rate(begin.position[0], new.came_by_border)
-    return float(np.log(returns / INSIDE.returns) - np.log(births / INSIDE.births))
+def exit_evidence(return_share: float, birth_rate: float) -> float:
+    """Cue exit: what the scene has taught, against an average place inside."""
+    return float(np.log(return_share / INSIDE.returns) - np.log(birth_rate / INSIDE.births))
 
 
 def stature_evidence(a: Portrait, b: Portrait) -> float:
     """Cue stature: learnt torso heights, drawn back from the population's mean where they were drawn to it."""
     if min(a.torso_count, b.torso_count) < 1.0:
         return 0.0
-    share_a, share_b = (p.torso_count / (p.torso_count + _TORSO_PRIOR) for p in (a, b))
-    noise = _TORSO_NOISE_M**2 * np.array([1.0 + 5.0 / a.torso_count, 1.0 + 5.0 / b.torso_count])
-    off = np.array([(a.torso_m - TORSO_HEIGHT_M) / share_a, (b.torso_m - TORSO_HEIGHT_M) / share_b])
+    (x, noise_a), (y, noise_b) = (_torso(portrait) for portrait in (a, b))
     spread = _TORSO_SPREAD_M**2
-    same = np.full((2, 2), spread) + np.diag(noise)
-    other = np.diag(spread + noise)
-    return float(gaussian(off[None], same[None])[0] - gaussian(off[None], other[None])[0])
+    va, vb = spread + noise_a, spread + noise_b
+    det = va * vb - spread**2
+    same = -0.5 * ((vb * x * x - 2.0 * spread * x * y + va * y * y) / det + math.log(det))
+    ratio = same + 0.5 * (x * x / va + y * y / vb + math.log(va * vb))
+    return math.log((1.0 - _TORSO_LOST) * math.exp(min(ratio, 30.0)) + _TORSO_LOST)
+
+
+def _torso(portrait: Portrait) -> tuple[float, float]:
+    """What the sightings alone say of a torso height, off the population's mean, and its variance."""
+    share = portrait.torso_count / (portrait.torso_count + _TORSO_PRIOR)
+    return (portrait.torso_m - TORSO_HEIGHT_M) / share, _TORSO_NOISE_M**2 * (
+        1.0 + _TORSO_CORRELATED / portrait.torso_count
+    )
 
 
 def appearance_evidence(a: Portrait, b: Portrait) -> float:

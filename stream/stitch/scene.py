@@ -34,12 +34,12 @@ class Rates:
     """Share of the lost who come back."""
 
 
-INSIDE = Rates(births=4e-4, returns=0.6)
-BORDER = Rates(births=4e-3, returns=0.05)
+INSIDE = Rates(births=5e-4, returns=0.6)
+BORDER = Rates(births=1.5e-3, returns=0.05)
 """Measured on made-up crowds of 40 (docs/tracking.md)."""
-_WEIGHT = 4.0
+_WEIGHT = 20.0
 """Events that the expectation of a kind is worth."""
-_LOCAL_WEIGHT = 3.0
+_LOCAL_WEIGHT = 8.0
 """Events that a kind's mean is worth at a place."""
 
 
@@ -70,20 +70,32 @@ class SceneMemory:
         """Somebody was lost here and came back, or did not in time."""
         self._ends.append((float(place_m[0]), float(place_m[1]), border, returned))
 
-    def birth_rate(self, place_m: Float[Array, "2"], border: bool) -> float:
-        """New people a second and m^2."""
-        prior = (BORDER if border else INSIDE).births
-        rows = np.array([b[:2] for b in self._births if b[2] == border]).reshape(-1, 2)
-        area = _CELL_M**2 * max(len(self._cells[int(border)]), 1)
-        mean = (_WEIGHT + len(rows)) / (_WEIGHT / prior + area * self._seconds)
-        near = int((np.linalg.norm(rows - place_m, axis=1) <= REACH_M).sum())
-        local_area = min(np.pi * REACH_M**2, area)
-        return float((_LOCAL_WEIGHT + near) / (_LOCAL_WEIGHT / mean + local_area * self._seconds))
+    def birth_rates(self, places_m: Float[Array, "P 2"], border: Bool[Array, "P"]) -> Float[Array, "P"]:
+        """New people a second and m^2 at each place."""
+        known = np.array(self._births, np.float64).reshape(-1, 3)
+        out = np.zeros(len(places_m))
+        for kind, prior in ((False, INSIDE.births), (True, BORDER.births)):
+            rows, asked = known[known[:, 2] == kind], border == kind
+            area = _CELL_M**2 * max(len(self._cells[int(kind)]), 1)
+            mean = (_WEIGHT + len(rows)) / (_WEIGHT / prior + area * self._seconds)
+            near = _near(places_m[asked], rows[:, :2]).sum(axis=1)
+            local_area = min(np.pi * REACH_M**2, area)
+            out[asked] = (_LOCAL_WEIGHT + near) / (_LOCAL_WEIGHT / mean + local_area * self._seconds)
+        return out
 
-    def return_share(self, place_m: Float[Array, "2"], border: bool) -> float:
-        """Share of those lost here who come back."""
-        prior = (BORDER if border else INSIDE).returns
-        rows = np.array([e for e in self._ends if e[2] == border], np.float64).reshape(-1, 4)
-        mean = (_WEIGHT * prior + rows[:, 3].sum()) / (_WEIGHT + len(rows))
-        near = rows[np.linalg.norm(rows[:, :2] - place_m, axis=1) <= REACH_M]
-        return float((_LOCAL_WEIGHT * mean + near[:, 3].sum()) / (_LOCAL_WEIGHT + len(near)))
+    def return_shares(self, places_m: Float[Array, "P 2"], border: Bool[Array, "P"]) -> Float[Array, "P"]:
+        """Share of those lost at each place who come back."""
+        known = np.array(self._ends, np.float64).reshape(-1, 4)
+        out = np.zeros(len(places_m))
+        for kind, prior in ((False, INSIDE.returns), (True, BORDER.returns)):
+            rows, asked = known[known[:, 2] == kind], border == kind
+            mean = (_WEIGHT * prior + rows[:, 3].sum()) / (_WEIGHT + len(rows))
+            near = _near(places_m[asked], rows[:, :2])
+            out[asked] = (_LOCAL_WEIGHT * mean + near @ rows[:, 3]) / (_LOCAL_WEIGHT + near.sum(axis=1))
+        return out
+
+
+def _near(places_m: Float[Array, "P 2"], events_m: Float[Array, "E 2"]) -> Float[Array, "P E"]:
+    """1 where an event lies within reach of a place, else 0."""
+    off = places_m[:, None] - events_m[None]
+    return np.asarray(((off**2).sum(axis=-1) <= REACH_M**2).astype(np.float64))

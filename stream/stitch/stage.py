@@ -15,11 +15,12 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from ...kernels.camera import CameraModel
 from ...kernels.ground import Ground
 from ...kernels.tracking.boxes import BORDER_PX
+from ...kernels.tracking.plane_motion import Motion
 from ...kernels.tracking.table import TrackTable
 from ..identity import IdentityChange, IdentityEvent
 from ..records import TrackedFrame
@@ -30,9 +31,9 @@ from .config import StitchConfig
 from .decisions import Pair, decide
 from .ends import begin_of, end_of
 from .evidence import (
-    MotionEvidence,
     appearance_evidence,
     exit_evidence,
+    group_evidence,
     in_words,
     motion_evidence,
     stature_evidence,
@@ -47,6 +48,9 @@ Array = np.ndarray
 _COMPANION_S = 3.0
 """History of places kept beyond the longest gap: to see who walked beside whom."""
 
+_PERSON_S = 1.0
+"""Tracks that lived shorter are glimpses of somebody; they teach nothing of where people come from."""
+
 
 class StitchStage:
     """Joins the broken tracks of one camera. Deterministic: no clock, no randomness."""
@@ -60,7 +64,7 @@ class StitchStage:
         self._person: dict[int, int] = {}
         self._headers: deque[TrackedFrame] = deque()
         self._scene = SceneMemory()
-        self._motion: dict[Pair, tuple[tuple[int, int], MotionEvidence]] = {}
+        self._motion: dict[Pair, tuple[tuple[int, bool], tuple[float, float]]] = {}
         self._now_ns: int | None = None
         self._reviewed_ns: int | None = None
         self._late: list[TrackedFrame] = []
@@ -122,12 +126,10 @@ class StitchStage:
             tracklet = self._tracklets.get(track)
             if tracklet is None:
                 tracklet = Tracklet(track, frame.t_capture_ns, frame.t_capture_ns)
-                tracklet.first_frame = take_rows(frame, np.array([row]))
                 tracklet.came_by_border = bool(border[row])
                 self._tracklets[track] = tracklet
             tracklet.see(frame, row, c.end_s, c.max_gap_s + _COMPANION_S)
             tracklet.left_by_border = bool(border[row])
-            tracklet.last_frame = take_rows(frame, np.array([row]))
             if track in row_of:
                 tracklet.look(table, row_of[track])
         placed = frame.seen & np.isfinite(frame.position_m).all(axis=1)
@@ -183,7 +185,7 @@ class StitchStage:
             if after is not None:
                 pair = after, track
                 events.append(self._merge(tracklet, after, verdict.probability[pair], evidence[pair]))
-        self._settle(young, final)
+        self._settle(young)
         return tuple(events)
 
     def _young(self, final: bool) -> list[Tracklet]:
@@ -201,52 +203,74 @@ class StitchStage:
     def _evidence(self, young: Sequence[Tracklet]) -> dict[Pair, dict[str, float]]:
         """All cues of every pair that is possible."""
         assert self._geometry is not None
-        c = self.config
-        asked = {t.track for t in young}
+        c, asked = self.config, {t.track for t in young}
         taken = {lost for track, lost in self._previous.items() if track not in asked}
-        out: dict[Pair, dict[str, float]] = {}
+        pairs: list[tuple[Tracklet, Tracklet]] = []
         for new in young:
-            begin = begin_of(new, self._geometry, c.noise_memory_s)
-            if begin is None:
-                continue
-            for track in sorted(self._tracklets):
-                lost = self._tracklets[track]
-                gap_s = (new.first_ns - lost.last_ns) / 1e9
-                if not lost.confirmed or track in taken or track == new.track or not 0 < gap_s <= c.max_gap_s:
-                    continue
-                end = end_of(lost, self._geometry, c.noise_memory_s)
-                if end is None or not within_reach(end, begin, gap_s):
-                    continue
-                moved = self._moved(lost, new)
-                out[track, new.track] = {
-                    "motion": moved.motion, "group": moved.group,
-                    "exit": exit_evidence(self._scene, lost, new, end, begin),
-                    "stature": stature_evidence(lost.portrait, new.portrait),
-                    "appearance": appearance_evidence(lost.portrait, new.portrait),
-                }  # fmt: skip
+            begin = begin_of(new, self._geometry, c.end_s, c.noise_memory_s)
+            if begin is not None:
+                pairs += [(lost, new) for lost in self._lost_before(new) if lost.track not in taken]
+        if not pairs:
+            return {}
+        returns, births = (
+            self._scene_at([lost for lost, _ in pairs]),
+            self._scene_at([new for _, new in pairs], True),
+        )
+        out: dict[Pair, dict[str, float]] = {}
+        for (lost, new), return_share, birth_rate in zip(pairs, returns, births, strict=True):
+            motion, group = self._moved(lost, new)
+            out[lost.track, new.track] = {
+                "motion": motion, "group": group, "exit": exit_evidence(return_share, birth_rate),
+                "stature": stature_evidence(lost.portrait, new.portrait),
+                "appearance": appearance_evidence(lost.portrait, new.portrait),
+            }  # fmt: skip
         return out
 
-    def _moved(self, lost: Tracklet, new: Tracklet) -> MotionEvidence:
+    def _lost_before(self, new: Tracklet) -> list[Tracklet]:
+        """Everybody who can be this one: lost before, not too long ago, within reach."""
+        assert self._geometry is not None and new.begin is not None
+        c, found = self.config, []
+        for track in sorted(self._tracklets):
+            lost = self._tracklets[track]
+            gap_s = (new.first_ns - lost.last_ns) / 1e9
+            if lost.confirmed and 0.0 < gap_s <= c.max_gap_s:
+                if end_of(lost, self._geometry, c.noise_memory_s) is not None:
+                    found.append(lost)
+        if not found:
+            return []
+        near = within_reach(_stacked([lost.end for lost in found]), new.begin, _gaps(found, new))
+        return [lost for lost, possible in zip(found, near, strict=True) if possible]
+
+    def _scene_at(self, tracklets: Sequence[Tracklet], begun: bool = False) -> list[float]:
+        """Birth rates where tracks began, or shares of those who return where they ended."""
+        places = _stacked([t.begin if begun else t.end for t in tracklets]).position
+        border = np.array([t.came_by_border if begun else t.left_by_border for t in tracklets])
+        asked = self._scene.birth_rates if begun else self._scene.return_shares
+        return list(asked(places, border).tolist())
+
+    def _moved(self, lost: Tracklet, new: Tracklet) -> tuple[float, float]:
         """Cues motion and group, worked out once as long as both ends stay what they are."""
-        key, version = (lost.track, new.track), (lost.last_ns, new.begun_with)
+        key, version = (lost.track, new.track), (lost.last_ns, new.begun_whole)
         known = self._motion.get(key)
         if known is None or known[0] != version:
             assert lost.end is not None and new.begin is not None
+            gap_s = _gaps([lost], new)
             beside = companions_of(lost, new, self._tracklets, self._previous)
-            gap_s = (new.first_ns - lost.last_ns) / 1e9
-            known = version, motion_evidence(lost.end, new.begin, gap_s, beside)
+            group = group_evidence(lost.end, new.begin, float(gap_s[0]), beside)
+            known = version, (float(motion_evidence(lost.end, new.begin, gap_s)[0]), group)
             self._motion[key] = known
         return known[1]
 
-    def _settle(self, young: Sequence[Tracklet], final: bool) -> None:
+    def _settle(self, young: Sequence[Tracklet]) -> None:
         """Teaches the scene whoever was found to be new when their time is over."""
         assert self._now_ns is not None
         limit = self._now_ns - round((self.config.watch_s - self.config.review_s) * 1e9)
         for t in young:
-            if not t.settled and t.first_ns < limit and t.begin is not None:
-                t.settled = True
-                if t.track not in self._previous:
-                    self._scene.born(t.begin.position[0], t.came_by_border)
+            if t.settled or t.first_ns >= limit or t.begin is None:
+                continue
+            t.settled = True
+            if t.track not in self._previous and t.age_s >= _PERSON_S:
+                self._scene.born(t.begin.position[0], t.came_by_border)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -290,11 +314,26 @@ class StitchStage:
         )  # fmt: skip
 
     def _fill(self, lost: Tracklet, new: Tracklet) -> None:
-        assert self._geometry is not None and lost.last_frame is not None and new.first_frame is not None
-        assert lost.end is not None and new.begin is not None
+        assert self._geometry is not None and lost.end is not None and new.begin is not None
         self._late += gap_rows(
-            lost.last_frame, new.first_frame, lost.end, new.begin, list(self._headers), self._geometry
+            lost.tail[-1].alone(),
+            new.head[0].alone(),
+            lost.end,
+            new.begin,
+            list(self._headers),
+            self._geometry,
         )
+
+
+def _stacked(ends: Sequence[Motion | None]) -> Motion:
+    """One row each."""
+    known = [end for end in ends if end is not None]
+    return Motion(np.concatenate([e.state for e in known]), np.concatenate([e.covariance for e in known]))
+
+
+def _gaps(lost: Sequence[Tracklet], new: Tracklet) -> Float[Array, "P"]:
+    """Seconds from each loss to the beginning."""
+    return np.array([(new.first_ns - each.last_ns) / 1e9 for each in lost])
 
 
 def _at_border(frame: TrackedFrame) -> Bool[Array, "M"]:

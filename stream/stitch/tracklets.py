@@ -7,6 +7,7 @@ places `max_gap_s` and a little, and a track is forgotten when nobody can ask fo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from ...kernels.hvip import TORSO_HEIGHT_M
 from ...kernels.tracking.plane_motion import Motion
 from ...kernels.tracking.table import TrackTable
 from ..records import TrackedFrame
+from ..track_backfill import take_rows
 
 Array = np.ndarray
 
@@ -26,13 +28,20 @@ _PLACES_S = 0.199
 
 
 @dataclass(frozen=True)
-class SeenRow:
-    """One sighting."""
+class Sighting:
+    """A row of a frame; only looked at when somebody asks."""
 
-    t_ns: int
-    box_px: Float[Array, "4"]
-    keypoints_px: Float[Array, "17 2"]
-    confidence: Float[Array, "17"]
+    frame: TrackedFrame
+    row: int
+
+    @property
+    def t_ns(self) -> int:
+        """Its capture time."""
+        return self.frame.t_capture_ns
+
+    def alone(self) -> TrackedFrame:
+        """The frame's header with this one row."""
+        return take_rows(self.frame, np.array([self.row]))
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,8 @@ class Tracklet:
     last_ns: int
     hits: int = 0
     confirmed: bool = False
-    head: list[SeenRow] = field(default_factory=list)
-    tail: deque[SeenRow] = field(default_factory=deque)
+    head: list[Sighting] = field(default_factory=list)
+    tail: deque[Sighting] = field(default_factory=deque)
     places: deque[Place] = field(default_factory=deque)
     portrait: Portrait = field(default_factory=Portrait)
     came_by_border: bool = False
@@ -74,15 +83,14 @@ class Tracklet:
     """Last seen there."""
     settled: bool = False
     """Nobody asks any more whose it is."""
-    first_frame: TrackedFrame | None = None
-    """Its row of the first and of the last sighting, alone."""
-    last_frame: TrackedFrame | None = None
     begin: Motion | None = None
     """State at the first sighting, from what followed (one row); worked out when asked for."""
     end: Motion | None = None
     """State at the last sighting, from what came before."""
-    begun_with: int = 0
-    """Rows of the head that `begin` was worked out from."""
+    beside: tuple[int, list[int]] = (-1, [])
+    """Time of the last sighting at which it was worked out, and who walked beside it then."""
+    begun_whole: bool = False
+    """The head is as long as it gets, and `begin` rests on all of it."""
 
     @property
     def age_s(self) -> float:
@@ -91,11 +99,7 @@ class Tracklet:
 
     def see(self, frame: TrackedFrame, row: int, end_s: float, places_s: float) -> None:
         """Takes a sighting."""
-        t_ns = frame.t_capture_ns
-        seen = SeenRow(
-            t_ns, frame.boxes_px[row].astype(np.float64), frame.keypoints_px[row].astype(np.float64),
-            frame.confidence[row].astype(np.float64),
-        )  # fmt: skip
+        t_ns, seen = frame.t_capture_ns, Sighting(frame, row)
         self.last_ns, self.hits, self.end = t_ns, self.hits + 1, None
         self.confirmed = bool(frame.confirmed[row])
         if t_ns - self.first_ns <= end_s * 1e9 and _is_due(self.head, t_ns, _ROWS_S):
@@ -122,9 +126,11 @@ class Tracklet:
         """The sighting nearest to a time, None where there is none near."""
         if not self.places:
             return None
-        nearest = min(self.places, key=lambda place: abs(place.t_ns - t_ns))
+        after = bisect_left(self.places, t_ns, key=lambda place: place.t_ns)
+        around = [self.places[k] for k in (after - 1, after) if 0 <= k < len(self.places)]
+        nearest = min(around, key=lambda place: abs(place.t_ns - t_ns))
         return nearest if abs(nearest.t_ns - t_ns) <= within_s * 1e9 else None
 
 
-def _is_due(rows: list[SeenRow] | deque[SeenRow] | deque[Place], t_ns: int, every_s: float) -> bool:
+def _is_due(rows: list[Sighting] | deque[Sighting] | deque[Place], t_ns: int, every_s: float) -> bool:
     return not rows or t_ns - rows[-1].t_ns >= every_s * 1e9
