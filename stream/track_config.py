@@ -11,8 +11,8 @@ class MatchConfig(StageConfig):
     """What makes a detection and a track the same person (kernels.tracking.association)."""
 
     appearance: float = Field(default=0.5, ge=0)
-    """Weight of what appearance codes say (-ln of twice the probability that they are one person's: -0.7 to 3).
-    From 1 on PETS09 loses the person who comes back after seven seconds in another light."""
+    """Weight of what appearance codes say (-ln of twice the probability that they are one person's: -0.7 to 3) when
+    several matches are possible."""
     pose: float = Field(default=0.25, ge=0)
     """Weight of 1 - OKS between the predicted and the seen pose (PHALP's b1)."""
     distance_sigma: float = Field(default=1.0, gt=0)

@@ -6,7 +6,8 @@ the sum of its logarithm, so that a match is as good as its evidence and one bad
     c = b0 A + ln(1 + b1 dP) + d / b2 + b3 (1 - IoU) + b4 ln(sigma_track / sigma_detection)
 
 A = -ln 2p, p = P(same person | what they wear) from measured distances of codes (`appearance_evidence`), where PHALP
-has ln(1 + b0 dA): 0 for codes that say nothing, never below -ln 2, and bounded for strange ones, too.
+has ln(1 + b0 dA): 0 for codes that say nothing, never below -ln 2, bounded for strange ones. It chooses among matches
+that are good enough without it.
 dP = 1 - OKS of the predicted and the seen pose, d the Mahalanobis distance on the ground (in the image before a
 ground stands) in sigmas. The last term is what the normalisation of
 a Gaussian costs: a track lost for seconds reaches everybody and must not win by that.
@@ -33,6 +34,9 @@ from .boxes import overlap
 from .plane_motion import determinant_2x2, inverse_2x2, spread
 
 Array = np.ndarray
+
+_LEAST = -1e-6
+"""Cost of the worst match that is one."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,16 @@ def match(tracks: Side, detections: Side, weights: Weights) -> Int[Array, "P 2"]
         return np.zeros((0, 2), np.int64)
     cost = pair_costs(tracks, detections, i, j, weights) - weights.unmatched
     keep = cost < 0.0
-    return _assign(i[keep], j[keep], cost[keep], len(tracks.position), len(detections.position))
+    i, j = i[keep], j[keep]
+    # who it is, never whether: somebody who comes out from behind a thing still has its colours in the first codes
+    cost = np.minimum(cost[keep] + appearance_costs(tracks, detections, i, j, weights), _LEAST)
+    return _assign(i, j, cost, len(tracks.position), len(detections.position))
 
 
 def pair_costs(
     tracks: Side, detections: Side, i: Int[Array, "P"], j: Int[Array, "P"], weights: Weights
 ) -> Float[Array, "P"]:
-    """c of the module's head for the pairs (i, j); infinite beyond the gate."""
+    """c of the module's head without b0 A for the pairs (i, j); infinite beyond the gate."""
     s = tracks.covariance[i] + detections.covariance[j]
     off = detections.position[j] - tracks.position[i]
     d = np.sqrt(np.maximum(np.einsum("pi,pij,pj->p", off, inverse_2x2(s), off), 0.0))
@@ -93,10 +100,17 @@ def pair_costs(
     cost += weights.overlap * (1.0 - overlap(tracks.boxes_px[i], detections.boxes_px[j]))
     cost += 0.25 * weights.spread * np.log(determinant_2x2(s) / determinant_2x2(detections.covariance[j]))
     cost += np.log1p(weights.pose * (1.0 - _pose_likeness(tracks, detections, i, j)))
-    if tracks.appearance.shape[1] and detections.appearance.shape[1]:
-        cost += weights.appearance * _unlikeness(tracks.appearance[i], detections.appearance[j])
     cost += tracks.penalty[i] + detections.penalty[j]
     return np.where(d <= weights.gate_sigma, cost, np.inf)
+
+
+def appearance_costs(
+    tracks: Side, detections: Side, i: Int[Array, "P"], j: Int[Array, "P"], weights: Weights
+) -> Float[Array, "P"]:
+    """b0 A for the pairs (i, j)."""
+    if tracks.appearance.shape[1] == 0 or detections.appearance.shape[1] == 0 or weights.appearance == 0.0:
+        return np.zeros(len(i))
+    return weights.appearance * _unlikeness(tracks.appearance[i], detections.appearance[j])
 
 
 def _unlikeness(a: Float[Array, "P A"], b: Float[Array, "P A"]) -> Float[Array, "P"]:

@@ -114,3 +114,10 @@ def test_a_box_cut_by_the_border_goes_on_beyond_it() -> None:
     whole, cut = repair_cut(seen, expected, 0.8, 0.6, (640, 480))
     np.testing.assert_allclose(whole, [[300.0, 450.0, 320.0, 500.0], [630.0, 100.0, 660.0, 160.0]])
     assert cut.all()
+
+
+def test_appearance_says_who_but_never_whether() -> None:
+    codes = np.eye(2)
+    place = np.array([[0.0, 0.0]])
+    pairs = match(_side(place, 0.1, codes[:1]), _side(place, 0.1, codes[1:]), WEIGHTS)
+    assert [tuple(p) for p in pairs] == [(0, 0)]
