@@ -61,7 +61,7 @@ def newborn_rows(
         size=motion.start(log_size, size_cov, np.full(b, c.size_speed)), plane=plane,
         torso_m=np.full(b, TORSO_HEIGHT_M), torso_count=np.zeros(b),
         keypoints_px=seen.keypoints_px[found], confidence=seen.confidence[found], pose_box_px=boxes,
-        appearance=codes, appearance_count=codes.any(axis=1).astype(np.float64), seen_plane_m=plane.position,
+        appearance=codes, appearance_count=np.any(codes != 0, axis=1) * np.ones(b), seen_plane_m=plane.position,
         seen_foot_px=foot_px, seen_log_size=log_size, entry_m=seen.position[found],
     )  # fmt: skip
 
