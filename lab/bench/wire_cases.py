@@ -141,7 +141,12 @@ def walkers_revision(
 
 
 def walkers_return(
-    track: int, previous: int, person: int = 0, found_index: int = 100, gap_frames: int = 80, split: bool = False
+    track: int,
+    previous: int,
+    person: int = 0,
+    found_index: int = 100,
+    gap_frames: int = 80,
+    split: bool = False,
 ) -> IdentityEvent:
     """A track is somebody who was lost 3.2 s before it was first seen; or is not, after all.
 

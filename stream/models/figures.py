@@ -44,8 +44,12 @@ FIGURES: dict[str, NetworkFigures] = {
     "rtmpose-l": NetworkFigures("keypoint AP 76.7", "4.16 GFLOP a person"),
     "rtmpose-l-384": NetworkFigures("keypoint AP 78.3", "9.33 GFLOP a person"),
     "rtmpose-x-384": NetworkFigures("keypoint AP 78.8", "17.2 GFLOP a person"),
-    "person-reid-retail-0287": NetworkFigures("same from different people on PETS09: AUC 0.93", "8.4 ms a person"),
-    "person-reid-retail-0288": NetworkFigures("same from different people on PETS09: AUC 0.87", "4.3 ms a person"),
+    "person-reid-retail-0287": NetworkFigures(
+        "same from different people on PETS09: AUC 0.93", "8.4 ms a person"
+    ),
+    "person-reid-retail-0288": NetworkFigures(
+        "same from different people on PETS09: AUC 0.87", "4.3 ms a person"
+    ),
     "pp-tinypose-128x96": NetworkFigures("keypoint AP 58.4", "5.5 ms a person"),
     "pp-tinypose-256x192": NetworkFigures("keypoint AP 68.3", "24 ms a person"),
 }

@@ -73,7 +73,7 @@ def golden_messages() -> dict[str, Message | Control]:
 
 
 def write_golden_log(path: Path) -> None:
-    """Schema, three frames, late rows of the second, a window with its state, who came back, better bodies, an event."""
+    """Schema, three frames, late rows of the second, a window with its state, who came back, revisions, an event."""
     messages = golden_messages()
     with LogWriter(path) as log:
         for name in (

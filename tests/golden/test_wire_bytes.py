@@ -56,7 +56,10 @@ def test_every_published_message_is_read(file: Path) -> None:
             assert window_record([message]).window == message.window
             revision = revision_record([message])  # 1.0 gave no reasons
             assert (revision is not None) == (message.rev == 1 and message.version >= (1, 1))
-            assert revision is None or revision.cause.tolist() == [RevisionCause.GAP_FILLED, RevisionCause.GUIDED]
+            assert revision is None or revision.cause.tolist() == [
+                RevisionCause.GAP_FILLED,
+                RevisionCause.GUIDED,
+            ]
         case Message() if message.topic.startswith("identity."):
             event = identity_record(message)
             assert event is not None and event.gap_s == 3.2 and (event.track, event.previous) == (17, 5)
@@ -117,7 +120,9 @@ def test_golden_log_is_read(folder: Path) -> None:
 def _widen(value: object) -> object:
     """Every map gets one more key, but those whose keys are data (drops by cause, numbers by topic)."""
     if isinstance(value, dict):
-        return {k: v if k in ("drops", "seqs", "evidence") else _widen(v) for k, v in value.items()} | {"zz_later": 1}
+        return {k: v if k in ("drops", "seqs", "evidence") else _widen(v) for k, v in value.items()} | {
+            "zz_later": 1
+        }
     return [_widen(item) for item in value] if isinstance(value, list) else value
 
 

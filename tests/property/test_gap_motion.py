@@ -11,7 +11,9 @@ from crowdstream.kernels.tracking import plane_motion as pm
 MODELS = (gap.GapModel(0.7, 0.3, 40.0), gap.GapModel(0.3, 1.0, 2.0))
 
 
-def _state(x: float, y: float, vx: float, vy: float, sigma_m: float = 0.2, sigma_mps: float = 0.3) -> pm.Motion:
+def _state(
+    x: float, y: float, vx: float, vy: float, sigma_m: float = 0.2, sigma_mps: float = 0.3
+) -> pm.Motion:
     covariance = np.diag([sigma_m**2] * 2 + [sigma_mps**2] * 2)
     return pm.Motion(np.array([[x, y, vx, vy]]), covariance[None])
 
@@ -54,7 +56,9 @@ def test_the_longer_the_gap_the_less_it_says() -> None:
     gaps = np.array([1.0, 3.0, 9.0])
     ends = pm.Motion(np.tile(end.state, (3, 1)), np.tile(end.covariance, (3, 1, 1)))
     expected = [_state(g, 0.0, 1.0, 0.0) for g in gaps]
-    at = pm.Motion(np.concatenate([m.state for m in expected]), np.concatenate([m.covariance for m in expected]))
+    at = pm.Motion(
+        np.concatenate([m.state for m in expected]), np.concatenate([m.covariance for m in expected])
+    )
     assert (np.diff(gap.log_density(ends, at, gaps, MODELS)) < 0).all()
     off = pm.Motion(at.state + np.array([0.0, 4.0, 0.0, 0.0]), at.covariance)
     assert (np.diff(gap.log_density(ends, off, gaps, MODELS)) > 0).all()
@@ -115,6 +119,8 @@ def test_who_stayed_with_a_companion_is_expected_where_they_went() -> None:
     end = _state(0.0, 0.0, 1.2, 0.0)
     companion = gap.Companion(np.array([2.0, 4.0]), np.array([0.0, 1.2]))
     along, straight = _state(2.1, 4.1, 0.0, 1.1), _state(4.8, 0.0, 1.2, 0.0)
-    density = [gap.companion_log_density(end, later, 4.0, [companion], 0.35, 0.2) for later in (along, straight)]
+    density = [
+        gap.companion_log_density(end, later, 4.0, [companion], 0.35, 0.2) for later in (along, straight)
+    ]
     assert density[0] > density[1] + 10
     assert density[0] > float(gap.log_density(end, along, np.array([4.0]), MODELS)[0])

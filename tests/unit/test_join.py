@@ -38,7 +38,9 @@ def test_of_one_row_or_column_the_probabilities_are_exact(shape: tuple[int, int]
 
 def test_of_many_the_probabilities_are_near_those_of_all_joinings() -> None:
     rng = np.random.default_rng(1)
-    off = [np.abs(pair_probabilities(t) - _brute_force(t)).max() for t in rng.normal(scale=2.0, size=(40, 3, 3))]
+    off = [
+        np.abs(pair_probabilities(t) - _brute_force(t)).max() for t in rng.normal(scale=2.0, size=(40, 3, 3))
+    ]
     assert np.mean(off) < 0.05
     assert max(off) < 0.15
 
@@ -55,7 +57,9 @@ def test_the_order_of_rows_and_columns_says_nothing() -> None:
     rng = np.random.default_rng(3)
     table = rng.normal(size=(4, 5))
     i, j = rng.permutation(4), rng.permutation(5)
-    np.testing.assert_allclose(pair_probabilities(table[i][:, j]), pair_probabilities(table)[i][:, j], atol=1e-7)
+    np.testing.assert_allclose(
+        pair_probabilities(table[i][:, j]), pair_probabilities(table)[i][:, j], atol=1e-7
+    )
 
 
 def test_a_rival_makes_a_pair_less_sure() -> None:
