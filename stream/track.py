@@ -63,7 +63,8 @@ class TrackingStage:
         self._next_id = 1
         self._t_ns: int | None = None
         self._past: deque[Past] = deque()
-        self._backfill = Backfill(config.bridge_s, config.forget_s, config.speed_sigma_mps)
+        longest_s = max(config.forget_s, config.wait_s)
+        self._backfill = Backfill(config.bridge_s, longest_s, config.speed_sigma_mps)
         self._ended: list[EndedTrack] = []
 
     @property
@@ -176,10 +177,34 @@ class TrackingStage:
         old = tracks.pose_box_px
         zoom = (boxes[:, 2:] - boxes[:, :2]) / np.maximum(old[:, 2:] - old[:, :2], 1.0)
         keypoints = boxes[:, None, :2] + (tracks.keypoints_px - old[:, None, :2]) * zoom[:, None]
+        position, covariance = self._whereabouts(place)
         return Side(
-            place.position, place.position_covariance, boxes, keypoints, tracks.confidence,
+            position, covariance, boxes, keypoints, tracks.confidence,
             tracks.appearance, np.where(tracks.confirmed, 0.0, self.config.match.tentative_penalty),
         )  # fmt: skip
+
+    def _whereabouts(self, place: motion.Motion) -> tuple[Float[Array, "M 2"], Float[Array, "M 2 2"]]:
+        """Predicted places; whoever stood and is waited for beyond `forget_s` is expected where they stood."""
+        tracks, assumed = self._tracks, place.position_covariance
+        if self._geometry is None or self._t_ns is None:
+            return place.position, assumed
+        waits = (self._t_ns - tracks.seen_ns) / 1e9 > self.config.forget_s
+        there = self.config.stand_sigma_m**2 * np.eye(2)
+        return (
+            np.where(waits[:, None], tracks.seen_plane_m, place.position),
+            np.where(waits[:, None, None], there, assumed),
+        )
+
+    def _patience(self, tracks: TrackTable, hidden_s: Float[Array, "M"]) -> Float[Array, "M"]:
+        """How long each hidden person is waited for."""
+        c = self.config
+        if self._geometry is None:
+            return np.full(len(tracks), c.wait_s)
+        # a hidden velocity only fades, so what it was is still known
+        then = np.linalg.norm(tracks.plane.velocity, axis=1) * np.exp(
+            np.minimum(hidden_s / c.velocity_memory_s, 50.0)
+        )
+        return np.where(then <= c.stand_mps, max(c.wait_s, c.forget_s), c.forget_s)
 
     # --- correction -------------------------------------------------------------------------------
 
@@ -249,7 +274,11 @@ class TrackingStage:
         )
         hidden_s = (t_ns - tracks.seen_ns) / 1e9
         outside = unseen & ~self._inside(tracks)
-        gone = unseen & tracks.confirmed & (hidden_s > np.where(outside, c.exit_s, c.forget_s))
+        gone = (
+            unseen
+            & tracks.confirmed
+            & (hidden_s > np.where(outside, c.exit_s, self._patience(tracks, hidden_s)))
+        )
         gone |= unseen & ~tracks.confirmed & (hidden_s > c.tentative_gap_s) & (tracks.misses >= 2)
         self._note_ended(tracks.take(gone & tracks.confirmed))
         self._tracks = tracks.take(~gone)

@@ -52,8 +52,15 @@ class TrackConfig(StageConfig):
     """A hidden person is published by prediction for this long."""
     bridge_s: float = Field(default=10.0, ge=0)
     """When a hidden person comes back within this time, the gap is filled (`drain_backfill`)."""
-    forget_s: float = Field(default=10.0, gt=0)
-    """A hidden person is waited for this long."""
+    forget_s: float = Field(default=1.0, gt=0)
+    """A hidden person who walked is waited for this long: where they are by then, prediction alone cannot say, and
+    whoever else comes by is taken for them. Who they are when they come back is for the stitcher (docs/tracking.md)."""
+    wait_s: float = Field(default=10.0, gt=0)
+    """A hidden person who stood is waited for this long, where they stood; so is everybody before a ground stands."""
+    stand_mps: float = Field(default=0.4, ge=0)
+    """Up to this speed, when last seen, somebody stood."""
+    stand_sigma_m: float = Field(default=0.35, gt=0)
+    """How far from there they come back."""
     exit_s: float = Field(default=0.6, ge=0)
     """The same where their box crosses the border of the picture: they have left."""
     speed_sigma_mps: float = Field(default=1.6, gt=0, le=10)

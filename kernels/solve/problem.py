@@ -35,7 +35,7 @@ class Provenance(IntEnum):
     INFILLED = 3
     """Hidden: filled by the prior."""
     GUIDED = 4
-    """Hidden: filled with the help of another segment (issue of the refiner)."""
+    """Hidden: filled with the help of another segment; the refined record says whose."""
 
 
 @dataclass(frozen=True)
