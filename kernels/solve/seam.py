@@ -1,7 +1,7 @@
 """Where a window takes over from the one before it: the seam that E_connect closes (DyCrowd eq. 14).
 
 The paper cuts a motion into segments that follow one another. Here windows overlap and slide by a hop, and each slot
-is published mostly from the window in which it is most central (`stream.export.merge`). So what is published passes from one
+is told mostly by the window in which it is most central (`stream.export.merge`). So what is published passes from one
 window to the next in the middle of their overlap, and that is where the two have to join: the slots before the seam
 are told by the window before and stay as they are, those after it are this window's. Where the first K slots are known
 the seam is before slot K/2: 24 for windows of 64 with a hop of 16.
