@@ -201,10 +201,10 @@ class TrackingStage:
         if self._geometry is None:
             return np.full(len(tracks), c.wait_s)
         # a hidden velocity only fades, so what it was is still known
-        then = np.linalg.norm(tracks.plane.velocity, axis=1) * np.exp(
-            np.minimum(hidden_s / c.velocity_memory_s, 50.0)
-        )
-        return np.where(then <= c.stand_mps, max(c.wait_s, c.forget_s), c.forget_s)
+        fade = np.exp(np.minimum(hidden_s / c.velocity_memory_s, 50.0))
+        stood = np.linalg.norm(tracks.plane.velocity, axis=1) * fade <= c.stand_mps
+        stood &= (tracks.seen_ns - tracks.born_ns) / 1e9 >= c.stand_known_s
+        return np.where(stood, max(c.wait_s, c.forget_s), c.forget_s)
 
     # --- correction -------------------------------------------------------------------------------
 

@@ -59,7 +59,9 @@ class TrackConfig(StageConfig):
     """A hidden person who stood is waited for this long, where they stood; so is everybody before a ground stands."""
     stand_mps: float = Field(default=0.4, ge=0)
     """Up to this speed, when last seen, somebody stood."""
-    stand_sigma_m: float = Field(default=0.35, gt=0)
+    stand_known_s: float = Field(default=2.0, ge=0)
+    """Of people followed for less nobody can say that they stood."""
+    stand_sigma_m: float = Field(default=0.25, gt=0)
     """How far from there they come back."""
     exit_s: float = Field(default=0.6, ge=0)
     """The same where their box crosses the border of the picture: they have left."""

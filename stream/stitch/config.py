@@ -20,7 +20,7 @@ class StitchConfig(StageConfig):
     """For this long after a track began its joining may still be undone."""
     review_s: float = Field(default=0.2, gt=0, le=10)
     """Time between two looks at the open questions."""
-    accept: float = Field(default=0.95, gt=0, lt=1)
+    accept: float = Field(default=0.9, gt=0, lt=1)
     """Probability from which a track is joined."""
     keep: float = Field(default=0.5, gt=0, lt=1)
     """Probability under which a joining is undone."""

@@ -36,7 +36,7 @@ def end_of(tracklet: Tracklet, geometry: Geometry, noise_memory_s: float) -> Mot
 def begin_of(tracklet: Tracklet, geometry: Geometry, end_s: float, noise_memory_s: float) -> Motion | None:
     """State at the first sighting: worked out when first asked for, and once more when `end_s` of it was seen."""
     whole = tracklet.age_s >= end_s
-    if tracklet.begin is None or (whole and not tracklet.begun_whole):
+    if tracklet.begin is None or (whole and not tracklet.begun_whole and not tracklet.settled):
         tracklet.begin = _filtered(tracklet.head[::-1], tracklet, geometry, noise_memory_s)
         tracklet.begun_whole = whole
     return tracklet.begin

@@ -48,10 +48,13 @@ _TORSO_NOISE_M, _TORSO_CORRELATED = 0.03, 100.0
 """Of the learnt torso height of one person between two stretches, of so many frames each."""
 _TORSO_PRIOR = 10.0
 """As the tracker learns it (stream.track_plane)."""
-_TORSO_LOST = 0.05
-"""Share of torso heights that are not to be believed at all: nobody is made or parted by them alone."""
+_TORSO_LOST, _TORSO_ALIKE = 0.05, 0.15
+"""Share of one person's torso heights that come out as another's (hidden feet, somebody who bends down), and of two
+people's that come out alike: nobody is parted or joined by them alone."""
 _GROUP_VOICE = 0.5
 """What is taken of the cue group: companions are told by the same tracks, so it is not quite a cue of its own."""
+_APPEARANCE_VOICE = 0.7
+"""What is taken of the cue appearance: the light where somebody comes back is another than where they were lost."""
 _COMPANION_SHARE = 0.5
 """Of those who walked alongside, how many still do after the gap."""
 _COMPANION_SIGMA_M, _COMPANION_DRIFT_MPS = 0.35, 0.2
@@ -98,7 +101,9 @@ def stature_evidence(a: Portrait, b: Portrait) -> float:
     det = va * vb - spread**2
     same = -0.5 * ((vb * x * x - 2.0 * spread * x * y + va * y * y) / det + math.log(det))
     ratio = same + 0.5 * (x * x / va + y * y / vb + math.log(va * vb))
-    return math.log((1.0 - _TORSO_LOST) * math.exp(min(ratio, 30.0)) + _TORSO_LOST)
+    odds = math.exp(min(ratio, 30.0))
+    same_too = (1.0 - _TORSO_LOST) * odds + _TORSO_LOST
+    return math.log(same_too / ((1.0 - _TORSO_ALIKE) + _TORSO_ALIKE * odds))
 
 
 def _torso(portrait: Portrait) -> tuple[float, float]:
@@ -109,12 +114,19 @@ def _torso(portrait: Portrait) -> tuple[float, float]:
     )
 
 
-def appearance_evidence(a: Portrait, b: Portrait) -> float:
-    """Cue appearance; 0 where one of them has no code."""
-    if len(a.appearance) != len(b.appearance) or len(a.appearance) == 0:
-        return 0.0
-    counts = np.array([a.appearance_count]), np.array([b.appearance_count])
-    return float(code_llr(a.appearance[None], b.appearance[None], *counts)[0])
+def appearance_evidence(lost: Sequence[Portrait], new: Portrait) -> Float[Array, "P"]:
+    """Cue appearance of each; 0 where one of the two has no code."""
+    out = np.zeros(len(lost))
+    size = len(new.appearance)
+    rows = [k for k, each in enumerate(lost) if size and len(each.appearance) == size]
+    if rows:
+        codes = np.stack([lost[k].appearance for k in rows])
+        counts = np.array([lost[k].appearance_count for k in rows])
+        mine = np.tile(new.appearance, (len(rows), 1))
+        out[rows] = _APPEARANCE_VOICE * code_llr(
+            codes, mine, counts, np.full(len(rows), new.appearance_count)
+        )
+    return out
 
 
 def in_words(evidence: Mapping[str, float], probability: float, gap_s: float) -> str:

@@ -1,10 +1,14 @@
 """What the scene has taught: where new people come from, and where those who are lost come back from.
 
-A birth is a track that continues nobody, a return a lost track that was joined, a loss one that never was. How many
-there are around a place is a Gamma-Poisson (births a second and m^2) and a Beta-binomial (share that returns) estimate:
-what was counted within `REACH_M`, drawn towards the mean of its kind (at the border of the picture, or inside), which
-is itself drawn towards what was measured beforehand. So gates and doors show after a few people, and a short clip
-falls back on what clips are like.
+A birth is a track that continues nobody, a return a lost track that was joined. How many births a second and m^2 there
+are as a rule was measured beforehand, at the border of the picture and inside; a stitcher that counted them itself
+would take every join that it misses for a birth, and miss the next one for that. What it does count is where they are
+more or fewer than elsewhere, and so gates and doors show after a few people:
+
+    rate(x) = rate of its kind * (w + births within reach) / (w + births expected there if they were spread evenly)
+
+The share of the lost who come back is a Beta-binomial estimate of the same kind: those lost within reach, drawn towards
+all of that kind, drawn towards what was measured.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ _CELLS = 20_000
 
 @dataclass(frozen=True)
 class Rates:
-    """What is expected before anything was counted."""
+    """What is expected of an average place."""
 
     births: float
     """A second and m^2."""
@@ -37,10 +41,8 @@ class Rates:
 INSIDE = Rates(births=5e-4, returns=0.6)
 BORDER = Rates(births=1.5e-3, returns=0.05)
 """Measured on made-up crowds of 40 (docs/tracking.md)."""
-_WEIGHT = 20.0
-"""Events that the expectation of a kind is worth."""
-_LOCAL_WEIGHT = 8.0
-"""Events that a kind's mean is worth at a place."""
+_KIND_WEIGHT, _LOCAL_WEIGHT = 20.0, 4.0
+"""Events that the expectation is worth: of a kind as a whole, of a place."""
 
 
 class SceneMemory:
@@ -50,14 +52,11 @@ class SceneMemory:
         self._births: deque[tuple[float, float, bool]] = deque(maxlen=_REMEMBERED)
         self._ends: deque[tuple[float, float, bool, bool]] = deque(maxlen=_REMEMBERED)
         self._cells: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
-        self._seconds = 0.0
 
-    def watch(self, places_m: Float[Array, "K 2"], border: Bool[Array, "K"], seconds: float) -> None:
-        """Time has gone on; these places were seen occupied."""
-        self._seconds += seconds
-        for (x, y), at_border in zip(
-            np.floor(places_m / _CELL_M).astype(np.int64).tolist(), border.tolist(), strict=True
-        ):
+    def watch(self, places_m: Float[Array, "K 2"], border: Bool[Array, "K"]) -> None:
+        """These places were seen occupied."""
+        corners = np.floor(places_m / _CELL_M).astype(np.int64).tolist()
+        for (x, y), at_border in zip(corners, border.tolist(), strict=True):
             cells = self._cells[int(at_border)]
             if len(cells) < _CELLS:
                 cells.add((x, y))
@@ -77,10 +76,9 @@ class SceneMemory:
         for kind, prior in ((False, INSIDE.births), (True, BORDER.births)):
             rows, asked = known[known[:, 2] == kind], border == kind
             area = _CELL_M**2 * max(len(self._cells[int(kind)]), 1)
-            mean = (_WEIGHT + len(rows)) / (_WEIGHT / prior + area * self._seconds)
+            expected = len(rows) * min(np.pi * REACH_M**2 / area, 1.0)
             near = _near(places_m[asked], rows[:, :2]).sum(axis=1)
-            local_area = min(np.pi * REACH_M**2, area)
-            out[asked] = (_LOCAL_WEIGHT + near) / (_LOCAL_WEIGHT / mean + local_area * self._seconds)
+            out[asked] = prior * (_LOCAL_WEIGHT + near) / (_LOCAL_WEIGHT + expected)
         return out
 
     def return_shares(self, places_m: Float[Array, "P 2"], border: Bool[Array, "P"]) -> Float[Array, "P"]:
@@ -89,7 +87,7 @@ class SceneMemory:
         out = np.zeros(len(places_m))
         for kind, prior in ((False, INSIDE.returns), (True, BORDER.returns)):
             rows, asked = known[known[:, 2] == kind], border == kind
-            mean = (_WEIGHT * prior + rows[:, 3].sum()) / (_WEIGHT + len(rows))
+            mean = (_KIND_WEIGHT * prior + rows[:, 3].sum()) / (_KIND_WEIGHT + len(rows))
             near = _near(places_m[asked], rows[:, :2])
             out[asked] = (_LOCAL_WEIGHT * mean + near @ rows[:, 3]) / (_LOCAL_WEIGHT + near.sum(axis=1))
         return out

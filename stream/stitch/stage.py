@@ -68,6 +68,7 @@ class StitchStage:
         self._now_ns: int | None = None
         self._reviewed_ns: int | None = None
         self._late: list[TrackedFrame] = []
+        self._doubtful: set[int] = set()
 
     def set_geometry(self, camera: CameraModel, ground: Ground) -> None:
         """Join on this ground from now on."""
@@ -84,9 +85,8 @@ class StitchStage:
         """
         if not self.config.enabled or (self._now_ns is not None and frame.t_capture_ns < self._now_ns):
             return ()
-        since_s = 0.0 if self._now_ns is None else (frame.t_capture_ns - self._now_ns) / 1e9
         self._now_ns = frame.t_capture_ns
-        self._take(frame, table, since_s)
+        self._take(frame, table)
         if self._geometry is None:
             self._forget()
             return ()
@@ -116,7 +116,7 @@ class StitchStage:
 
     # --- memory -----------------------------------------------------------------------------------
 
-    def _take(self, frame: TrackedFrame, table: TrackTable, since_s: float) -> None:
+    def _take(self, frame: TrackedFrame, table: TrackTable) -> None:
         """Everybody who was seen in this frame."""
         c = self.config
         row_of = {int(track): row for row, track in enumerate(table.person_ids)}
@@ -133,7 +133,7 @@ class StitchStage:
             if track in row_of:
                 tracklet.look(table, row_of[track])
         placed = frame.seen & np.isfinite(frame.position_m).all(axis=1)
-        self._scene.watch(frame.position_m[placed, :2], border[placed], since_s)
+        self._scene.watch(frame.position_m[placed, :2], border[placed])
         self._headers.append(take_rows(frame, np.zeros(0, np.int64)))
 
     def _forget(self) -> None:
@@ -149,8 +149,8 @@ class StitchStage:
             unconfirmed = not tracklet.confirmed and tracklet.last_ns < now - 2e9
             if tracklet.last_ns >= oldest and not unconfirmed:
                 continue
-            if tracklet.confirmed and tracklet.end is not None:
-                self._scene.ended(tracklet.end.position[0], tracklet.left_by_border, track in followed)
+            if tracklet.confirmed and tracklet.places:
+                self._scene.ended(tracklet.places[-1].position_m, tracklet.left_by_border, track in followed)
                 self.counts["expired"] += track not in followed
             del self._tracklets[track]
         gone = [
@@ -160,6 +160,7 @@ class StitchStage:
             del self._motion[pair]
         for track in [t for t in self._previous if t not in self._tracklets]:
             del self._previous[track]
+        self._doubtful &= self._tracklets.keys()
         for track in [t for t in self._person if t not in self._tracklets]:
             del self._person[track]
 
@@ -185,6 +186,7 @@ class StitchStage:
             if after is not None:
                 pair = after, track
                 events.append(self._merge(tracklet, after, verdict.probability[pair], evidence[pair]))
+        self._doubtful.update(track for _, track in verdict.doubtful)
         self._settle(young)
         return tuple(events)
 
@@ -198,6 +200,8 @@ class StitchStage:
             known = t.age_s >= c.decide_s or now - t.last_ns > c.decide_s * 1e9 or final
             if t.confirmed and known and now - t.first_ns <= (c.watch_s + c.decide_s) * 1e9:
                 out.append(t)
+            elif (lost := self._tracklets.get(self._previous.get(track, -1))) and lost.last_ns > t.first_ns:
+                out.append(t)  # whom it was taken for was seen beside it: that cannot stand
         return out
 
     def _evidence(self, young: Sequence[Tracklet]) -> dict[Pair, dict[str, float]]:
@@ -205,25 +209,22 @@ class StitchStage:
         assert self._geometry is not None
         c, asked = self.config, {t.track for t in young}
         taken = {lost for track, lost in self._previous.items() if track not in asked}
-        pairs: list[tuple[Tracklet, Tracklet]] = []
-        for new in young:
-            begin = begin_of(new, self._geometry, c.end_s, c.noise_memory_s)
-            if begin is not None:
-                pairs += [(lost, new) for lost in self._lost_before(new) if lost.track not in taken]
-        if not pairs:
-            return {}
-        returns, births = (
-            self._scene_at([lost for lost, _ in pairs]),
-            self._scene_at([new for _, new in pairs], True),
-        )
         out: dict[Pair, dict[str, float]] = {}
-        for (lost, new), return_share, birth_rate in zip(pairs, returns, births, strict=True):
-            motion, group = self._moved(lost, new)
-            out[lost.track, new.track] = {
-                "motion": motion, "group": group, "exit": exit_evidence(return_share, birth_rate),
-                "stature": stature_evidence(lost.portrait, new.portrait),
-                "appearance": appearance_evidence(lost.portrait, new.portrait),
-            }  # fmt: skip
+        for new in young:
+            if begin_of(new, self._geometry, c.end_s, c.noise_memory_s) is None:
+                continue
+            found = [lost for lost in self._lost_before(new) if lost.track not in taken]
+            if not found:
+                continue
+            returns, births = self._scene_at(found), self._scene_at([new], True)[0]
+            looks = appearance_evidence([lost.portrait for lost in found], new.portrait).tolist()
+            moves = self._moved(found, new)
+            for lost, moved, share, look in zip(found, moves, returns, looks, strict=True):
+                out[lost.track, new.track] = {
+                    "motion": moved[0], "group": moved[1], "exit": exit_evidence(share, births),
+                    "stature": stature_evidence(lost.portrait, new.portrait),
+                    "appearance": look,
+                }  # fmt: skip
         return out
 
     def _lost_before(self, new: Tracklet) -> list[Tracklet]:
@@ -248,18 +249,20 @@ class StitchStage:
         asked = self._scene.birth_rates if begun else self._scene.return_shares
         return list(asked(places, border).tolist())
 
-    def _moved(self, lost: Tracklet, new: Tracklet) -> tuple[float, float]:
-        """Cues motion and group, worked out once as long as both ends stay what they are."""
-        key, version = (lost.track, new.track), (lost.last_ns, new.begun_whole)
-        known = self._motion.get(key)
-        if known is None or known[0] != version:
-            assert lost.end is not None and new.begin is not None
-            gap_s = _gaps([lost], new)
-            beside = companions_of(lost, new, self._tracklets, self._previous)
-            group = group_evidence(lost.end, new.begin, float(gap_s[0]), beside)
-            known = version, (float(motion_evidence(lost.end, new.begin, gap_s)[0]), group)
-            self._motion[key] = known
-        return known[1]
+    def _moved(self, lost: Sequence[Tracklet], new: Tracklet) -> list[tuple[float, float]]:
+        """Cues motion and group of each, worked out once as long as both ends stay what they are."""
+        version = {each.track: (each.last_ns, new.begun_whole) for each in lost}
+        known = {each.track: self._motion.get((each.track, new.track)) for each in lost}
+        stale = [each for each in lost if (k := known[each.track]) is None or k[0] != version[each.track]]
+        if stale:
+            assert new.begin is not None
+            ends, gaps = _stacked([each.end for each in stale]), _gaps(stale, new)
+            motion = motion_evidence(ends, new.begin, gaps)
+            for row, each in enumerate(stale):
+                beside = companions_of(each, new, self._tracklets, self._previous)
+                group = group_evidence(ends.take(np.array([row])), new.begin, float(gaps[row]), beside)
+                self._motion[each.track, new.track] = version[each.track], (float(motion[row]), group)
+        return [self._motion[each.track, new.track][1] for each in lost]
 
     def _settle(self, young: Sequence[Tracklet]) -> None:
         """Teaches the scene whoever was found to be new when their time is over."""
@@ -269,6 +272,9 @@ class StitchStage:
             if t.settled or t.first_ns >= limit or t.begin is None:
                 continue
             t.settled = True
+            del t.head[1:]  # frames of long ago, which nobody asks for now
+            self.counts["refused"] += t.track in self._doubtful and t.track not in self._previous
+            self._doubtful.discard(t.track)
             if t.track not in self._previous and t.age_s >= _PERSON_S:
                 self._scene.born(t.begin.position[0], t.came_by_border)
 

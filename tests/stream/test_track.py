@@ -157,7 +157,7 @@ class TestIdentity:
         assert frame.seen.all()
 
     def test_ids_are_never_used_again(self, ground: bool) -> None:
-        stage = _stage(ground, TrackConfig(forget_s=0.5))
+        stage = _stage(ground, TrackConfig(forget_s=0.5, wait_s=0.5))
         here: Path = lambda t: (0.0, 15.0)  # noqa: E731
         for k in range(5):
             stage.step(_observe([here], k / 10, k))
@@ -212,7 +212,7 @@ def test_positions_are_filtered_and_as_sure_as_they_say() -> None:
 
 def test_a_hidden_person_coasts_then_waits_and_the_gap_is_filled_when_back() -> None:
     path: Path = lambda t: (-3 + 1.0 * t, 15.0)  # noqa: E731
-    config = TrackConfig()
+    config = TrackConfig(forget_s=2.0)
     stage, frames = _stage(True, config), {}
     for k in range(40):
         hidden = (0,) if 15 <= k < 28 else ()
@@ -274,3 +274,24 @@ def test_skipped_detection_is_not_a_miss() -> None:
         frame = stage.step(replace(seen, detected=k % 3 == 0))
     assert frame.person_ids.tolist() == [1]
     assert frame.confirmed.all()
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.0])
+def test_on_the_ground_only_who_stood_is_waited_for_beyond_the_usual_time(speed: float) -> None:
+    """Who walks and is hidden for three seconds is somebody new to the tracker; who stood is the same."""
+    config = TrackConfig()
+    stage = _stage(True, config)
+    path: Path = lambda t: (-3 + speed * t, 15.0)  # noqa: E731
+    for k in range(80):
+        frame = stage.step(_observe([path], k / 10, k, hidden=(0,) if 35 <= k < 65 else ()))
+    assert config.forget_s < 3.0 < config.wait_s
+    assert frame.person_ids.tolist() == ([1] if speed == 0.0 else [2])
+
+
+def test_who_stood_is_not_found_again_elsewhere() -> None:
+    """Somebody who turns up two metres off is somebody else."""
+    stage = _stage(True)
+    for k in range(80):
+        path: Path = lambda t: (0.0, 15.0) if t < 4.5 else (2.0, 15.0)  # noqa: E731
+        frame = stage.step(_observe([path], k / 10, k, hidden=(0,) if 35 <= k < 65 else ()))
+    assert frame.person_ids.tolist() == [2]
