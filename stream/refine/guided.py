@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d
 
 from ...kernels.grouping.alignment import AlignConfig, align
 from ...kernels.grouping.fuse import between, share_of_second
@@ -26,6 +27,8 @@ CONTEXT = 24
 """Slots on both sides of a stretch by which its phase is found."""
 
 
+EASE_SLOTS = 8.0
+"""Slots over which a share comes and goes: a quarter of a second."""
 FACING_SIGMA_RAD = 0.2
 """Error of a walker's facing as solved; on the virtual suite its rms is 20 degrees, but its tails are heavy."""
 HEADING_SIGMA = 0.2
@@ -84,9 +87,22 @@ def take_in(
     share[:, 0] = 0.0
     if with_facing:
         share[:, 0] = _facing_share(motion, slots, told.sigma_rad[inside, 0], speed[slots])
+    share = eased(share)
     motion.rotmats[slots] = between(motion.rotmats[slots], said, share)
     filled = motion.provenance[slots] == Provenance.INFILLED
     motion.provenance[slots] = np.where(filled, Provenance.GUIDED, motion.provenance[slots])
+
+
+def eased(share: Float[Array, "T J"]) -> Float[Array, "T J"]:
+    """Shares that come and go over some slots, and are nothing at a segment's ends.
+
+    A joint that is seen in every other slot must not flicker between two answers, and a segment must join its
+    neighbours, which listen to others or to nobody.
+    """
+    slots = np.arange(len(share))
+    ends = np.minimum(slots + 0.5, len(share) - slots - 0.5) / EASE_SLOTS
+    smooth = gaussian_filter1d(share, EASE_SLOTS / 2.0, axis=0, mode="nearest")
+    return np.asarray(smooth * np.minimum(ends, 1.0)[:, None])
 
 
 def _facing_share(
