@@ -165,6 +165,24 @@ def _pose(walker: Walker) -> tuple[np.ndarray, np.ndarray]:
     return walker.truth(np.arange(320), BODY)[0], np.arange(320)
 
 
+def test_a_joint_seen_in_every_other_slot_does_not_flicker() -> None:
+    off = lambda slots: slots % 2 == 0  # noqa: E731
+    bent = lambda pose, slots: pose * np.where(np.arange(24) == 4, 0.8, 1.0)[:, None]  # noqa: E731
+    poor = walker(2, 3.0, legs_hidden=off, answer=bent)
+    inputs = list(windows([walker(1), poor, walker(3, 6.0)], 320, BODY))
+    joints = slots_of(run(stage(), inputs), 2, "joints_m")
+    slots = sorted(joints)
+    path = np.array([joints[s] - joints[s][0] for s in slots])
+    truth = poor.truth(np.array(slots), BODY)[2]
+    truth = truth - truth[:, :1]
+
+    def jerk(motion: np.ndarray) -> float:
+        return float(np.linalg.norm(np.diff(motion[:, [4, 5, 7, 8]], n=3, axis=0), axis=-1).mean())
+
+    assert len(slots) > 100 and np.diff(slots).max() == 1
+    assert jerk(path) < 1.5 * jerk(truth)
+
+
 def test_two_tracks_of_one_person_are_filled_between_and_taken_apart_again() -> None:
     before = Walker(3, (0.0, 0.0), (1.2, 0.0), 0, 120)
     after = Walker(8, (0.0, 0.0), (1.2, 0.0), 180, 10_000)
