@@ -42,8 +42,8 @@ def run_soft_dtw(rounds: int = ROUNDS, pairs: int = PAIRS) -> list[Metric]:
             warnings.simplefilter("ignore")  # pysdtw asks numba for CUDA
             return _figures(rounds, pairs)
     finally:
-        torch.set_num_threads(before[0])
         numba.set_num_threads(before[1])
+        torch.set_num_threads(before[0])  # last: both may set the threads of one OpenMP
 
 
 def _figures(rounds: int, pairs: int) -> list[Metric]:

@@ -63,6 +63,7 @@ PAPER_TERMS: Mapping[str, Settings] = {
     "vae": {"paper.weights.vae": 0.0},
     "environment": {"paper.weights.contact_height": 0.0, "paper.weights.contact_velocity": 0.0},
     "connect": {"paper.weights.connect": 0.0},
+    "amc": {"paper.weights.amc": 0.0},
 }
 """Name of the term -> what takes it out, below `solve` (eqs 3-6, 8-10, 12-14)."""
 

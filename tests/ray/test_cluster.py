@@ -80,7 +80,7 @@ def test_same_bytes_per_topic_as_inline_and_nothing_left_behind(tmp_path: Path, 
     counted = "frames people_max people_mean tracks windows person_frames drops identity refine"
     for key in counted.split():
         assert without_seconds(clustered[key]) == without_seconds(inline[key]), key
-    assert set(Path("/dev/shm").glob("crowdstream_*")) == before
+    assert set(Path("/dev/shm").glob("crowdstream_*")) <= before  # other engines may end meanwhile
 
 
 def test_asked_to_stop_it_commits_the_window_at_hand(tmp_path: Path, crowd: ModuleType) -> None:

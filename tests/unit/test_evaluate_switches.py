@@ -134,7 +134,7 @@ def test_a_question_without_something_is_asked_without_it() -> None:
 def test_names_follow_the_preset() -> None:
     assert "track" in energy_names("live")
     assert "track" not in energy_names("paper")
-    assert set(energy_names("paper")) - set(energy_names("live")) == {"environment", "connect"}
+    assert set(energy_names("paper")) - set(energy_names("live")) == {"environment", "connect", "amc"}
 
 
 def test_paper_windows_stand_side_by_side_unless_asked() -> None:

@@ -105,7 +105,7 @@ def test_adapters_are_read_off_the_tensors(outputs: dict[str, Shape], kind: Adap
 
 def test_an_unknown_contract_lists_the_known_ones() -> None:
     with pytest.raises(InferenceError, match=r"outputs embedding\[\?,256\].*dets.*yolox.*heatmap.*simcc"):
-        adapter_for(_declared({"embedding": ["n", 256]}))
+        adapter_for(_declared({"embedding": ["n", 256], "more": ["n", 4]}))
 
 
 def test_a_pose_network_is_no_detector() -> None:
