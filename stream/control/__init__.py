@@ -1,0 +1,1 @@
+"""What may be asked of a running engine, and by whom."""

@@ -1,0 +1,1 @@
+"""How the engine is: figures of the moment, for subscribers, Prometheus and people."""

@@ -1,0 +1,1 @@
+"""What is left out when there is more work than time, and how the engine finds back."""
