@@ -71,6 +71,8 @@ class LogWriter:
         self.last_state: bytes = b""
         """Packed warm-start state of the last commit that had one."""
         self.last_sid = ""
+        self.last_schema: dict[tuple[str, str], bytes] = {}
+        """Newest schema per (session, topic) that the log held when it was opened, packed."""
         self._places: dict[tuple[str, str], _Places] = {}
         self._end = 0
         exists = self.path.exists() and self.path.stat().st_size > 0
@@ -109,6 +111,8 @@ class LogWriter:
         if isinstance(message, Message):
             self.last_sid = message.sid
             self.last_seq[message.sid, message.topic] = message.seq
+            if message.kind is Kind.SCHEMA:
+                self.last_schema[message.sid, message.topic] = data
             self._index(message.sid, message.topic, message.seq, place, len(data))
 
     def _index(self, sid: str, topic: str, seq: int, place: int, length: int) -> None:

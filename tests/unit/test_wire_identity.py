@@ -343,7 +343,7 @@ def test_a_restarted_session_still_knows_every_join(tmp_path: Path) -> None:
         publisher.push_identity(event)
     publisher.stop()
     publisher = stage(tmp_path / "a", session="fixed", append=True)
-    hub = publisher._hub
+    hub = publisher.outlet.hub
     assert hub is not None
     sub, talk, persons = hub.join(Hello()), Conversation(), Persons()
     heard = [

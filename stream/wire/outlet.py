@@ -1,0 +1,249 @@
+"""Where all sites of an engine publish: one log, one hub, one server, and the numbers of every topic.
+
+    messages of one commit -> log record -> fsync (durable topics) -> subscribers
+
+The numbers go on from the log, so a restart never gives one twice. An outlet that goes on where another broke off
+(`goes_on_from`) numbers from what was acknowledged then; what the log holds already is neither written nor sent again,
+so the same results given twice are published once. When the disk refuses, the stream goes on flagged
+`recorded: false`, is counted, and every later commit tries again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import LogError, PublishError
+from .codec import decode, encode
+from .hub import Hub, HubLimits
+from .log import LogWriter
+from .messages import DURABLE, Kind, Message, Tier, tier_of, topic_of
+from .publish_config import PublishConfig
+from .server import Address, ServerSettings, WireServer
+from .tiers import Stamp
+
+SITE_TIERS = (Tier.LIVE, Tier.LATE, Tier.IDENTITY, Tier.WINDOW, Tier.REFINED)
+NEVER_REPEATED = (Tier.STATUS, Tier.HEALTH)
+"""Events and figures of the moment: those of a second try are others, so they are numbered after all before."""
+
+
+class Outlet:
+    """Commits and publishes. Not thread-safe: one caller."""
+
+    def __init__(
+        self,
+        config: PublishConfig,
+        log_path: Path | None = None,
+        wall_ns: Callable[[], int] = time.time_ns,
+        goes_on_from: Mapping[str, int] | None = None,
+    ) -> None:
+        """
+        Args:
+            log_path: window log; None to publish without one.
+            goes_on_from: newest number of each topic that is known to be out; what comes after may come again.
+        """
+        self.config = config
+        self.log_path = log_path
+        self.wall_ns = wall_ns
+        self.sid = config.session or secrets.token_hex(8)
+        self.log: LogWriter | None = None
+        self.server: WireServer | None = None
+        self.hub: Hub | None = None
+        self.last_error = ""
+        """The newest refusal of the disk, in words."""
+        self.seq: dict[str, int] = {}
+        """Newest number given, by topic."""
+        self.count: Counter[str] = Counter()
+        """Messages by topic."""
+        self.num_bytes = 0
+        self.not_recorded = 0
+        self.repeated = 0
+        """Messages that the log held already."""
+        self._goes_on_from = None if goes_on_from is None else dict(goes_on_from)
+        self._logged: dict[str, int] = {}
+        self._log_bytes_at_end = 0
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    def start(self, sites: Sequence[str]) -> None:
+        """Opens the log, names the topics of the sites and binds the address.
+
+        Raises:
+            LogError: the log cannot be written, or is something else than a log.
+            PublishError: the address cannot be bound, or may not without a token.
+        """
+        if self.log_path is not None:
+            self.log = LogWriter(self.log_path, append=self.config.append)
+            self._logged = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
+        self.seq = dict(self._logged if self._goes_on_from is None else self._goes_on_from)
+        for topic, seq in self._logged.items():
+            if tier_of(topic) in NEVER_REPEATED:
+                self.seq[topic] = max(seq, self.seq.get(topic, 0))
+        try:
+            self.hub = Hub(self.sid, self._limits(), self.log, self.wall_ns)
+            for site in sites:
+                self.declare(site)
+            if self.config.listen:
+                self.server = WireServer(self.hub, self._server_settings())
+                self.server.start()
+        except BaseException:
+            if self.log is not None:
+                self.log.close()
+            raise
+
+    def declare(self, site: str) -> None:
+        """Names the topics of a site before their first messages."""
+        hub = self._open_hub()
+        self._restore_identity(hub, site)
+        self._restore_schema(hub, site)
+        for tier in SITE_TIERS:
+            topic = topic_of(tier, site)
+            hub.declare(topic, max(self.seq.get(topic, 0), self._logged.get(topic, 0)))
+
+    def _restore_identity(self, hub: Hub, site: str) -> None:
+        """Who the tracks are survives a restart of the session: whoever comes late gets all joins, old ones too."""
+        topic = topic_of(Tier.IDENTITY, site)
+        for seq in range(1, self._logged.get(topic, 0) + 1):
+            data = self.log.read(self.sid, topic, seq) if self.log is not None else None
+            message = decode(data) if data is not None else None
+            if data is not None and isinstance(message, Message):
+                hub.restore(message, data)
+
+    def _restore_schema(self, hub: Hub, site: str) -> None:
+        data = self.log.last_schema.get((self.sid, topic_of(Tier.SCHEMA, site))) if self.log else None
+        message = decode(data) if data is not None else None
+        if data is not None and isinstance(message, Message):
+            hub.restore(message, data)
+
+    def last_schema(self, site: str) -> Message | None:
+        """The schema that this session's log held when it was opened."""
+        data = self.log.last_schema.get((self.sid, topic_of(Tier.SCHEMA, site))) if self.log else None
+        message = decode(data) if data is not None else None
+        return message if isinstance(message, Message) else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Another outlet's work is gone on with."""
+        return self._goes_on_from is not None
+
+    @property
+    def address(self) -> str:
+        """Where subscribers find the streams; empty without a server."""
+        return str(self.server.address) if self.server else ""
+
+    @property
+    def num_subscribers(self) -> int:
+        return self.server.num_subscribers if self.server else 0
+
+    @property
+    def dropped(self) -> int:
+        """Live and late messages dropped for slow subscribers, all together."""
+        return self.hub.dropped if self.hub else 0
+
+    @property
+    def log_bytes(self) -> int:
+        """Length of the log; 0 without one."""
+        return self.log.num_bytes if self.log else self._log_bytes_at_end
+
+    def stop(self, reason: str = "end", drain_s: float = 1.0) -> None:
+        """Gives subscribers a moment to take the rest, says goodbye, and closes the log."""
+        try:
+            if self.server is not None:
+                self.server.stop(reason, drain_s)
+        finally:
+            if self.log is not None:
+                log, self.log = self.log, None
+                self._log_bytes_at_end = log.num_bytes
+                try:
+                    log.close()
+                except LogError as exc:
+                    self.last_error = str(exc)
+
+    def _limits(self) -> HubLimits:
+        config = self.config
+        return HubLimits(
+            live_items=config.queue_messages,
+            live_bytes=round(config.queue_mb * 1e6),
+            late_items=config.late_messages,
+            control_items=config.control_messages,
+            ring_items=config.ring_messages,
+            ring_bytes=round(config.ring_mb * 1e6),
+        )
+
+    def _server_settings(self) -> ServerSettings:
+        config = self.config
+        tls = None
+        if config.tls_cert is not None:
+            try:
+                tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                tls.load_cert_chain(config.tls_cert, config.tls_key)
+            except (OSError, ssl.SSLError) as exc:
+                raise PublishError(f"cannot use the certificate {config.tls_cert}: {exc}") from exc
+        return ServerSettings(
+            Address.parse(config.listen), config.token.get_secret_value(), config.hello_timeout_s,
+            config.ping_interval_s, config.max_clients, tls,
+        )  # fmt: skip
+
+    # --- commits ------------------------------------------------------------------------------------------
+
+    def stamp(self, topic: str, t_capture_ns: int) -> Stamp:
+        """What the next message of a topic carries."""
+        t_publish_ns = t_capture_ns if self.config.clock == "capture" else self.wall_ns()
+        return Stamp(self.sid, self.seq.get(topic, 0) + 1, t_publish_ns, self.log is not None)
+
+    def commit(self, messages: Sequence[Message], log: bool, state: bytes = b"") -> None:
+        """Log record, then fsync, then publish; a number is used up only here.
+
+        Args:
+            messages: of one topic, with numbers in a row.
+            log: whether they are recorded.
+            state: goes into the record beside them, and to nobody else.
+        """
+        self._open_hub()
+        topic, newest = messages[0].topic, messages[-1].seq
+        if newest <= self._logged.get(topic, 0) and tier_of(topic) not in NEVER_REPEATED:
+            self.seq[topic] = newest
+            self.repeated += len(messages)
+            return
+        packed = [encode(message) for message in messages]
+        if log and self.log is not None:
+            try:
+                self.log.append(messages, packed, state)
+                self._sync(topic)
+            except LogError as exc:
+                self.last_error = str(exc)
+                self.not_recorded += 1
+                messages = [replace(m, quality={**m.quality, "recorded": False}) for m in messages]
+                packed = [encode(message) for message in messages]
+        self.seq[topic] = newest
+        self.count[topic] += len(messages)
+        self.num_bytes += sum(map(len, packed))
+        for message, data in zip(messages, packed, strict=True):
+            if self.server is not None:
+                self.server.publish(message, data)
+
+    def _sync(self, topic: str) -> None:
+        fsync = self.config.fsync
+        if self.log is not None and (fsync == "always" or (fsync == "window" and tier_of(topic) in DURABLE)):
+            self.log.sync()
+
+    def push_plain(
+        self, topic: str, kind: Kind, body: Mapping[str, object], t_capture_ns: int, clock: str, log: bool
+    ) -> None:
+        """One message that is no result: a schema, an event, figures."""
+        stamp = self.stamp(topic, t_capture_ns)
+        message = Message(
+            stamp.sid, topic, stamp.seq, kind, t_capture_ns, clock, stamp.t_publish_ns,
+            {"recorded": stamp.recorded and log}, body,
+        )  # fmt: skip
+        self.commit([message], log)
+
+    def _open_hub(self) -> Hub:
+        if self.hub is None:
+            raise PublishError("the publisher has not been started; call start() first")
+        return self.hub

@@ -1,0 +1,49 @@
+"""How results leave the engine: the settings of log, sockets and queues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from ...kernels.settings import StageConfig
+
+
+class PublishConfig(StageConfig):
+    """How results leave the engine."""
+
+    listen: str = "tcp://127.0.0.1:7447"
+    """tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH; port 0 takes a free one; empty for no server."""
+    token: SecretStr = SecretStr("")
+    """Subscribers must show it; required for any address other machines can reach."""
+    tls_cert: Path | None = None
+    """PEM certificate chain for tls://."""
+    tls_key: Path | None = None
+    """PEM private key for tls://."""
+    session: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
+    """Fixed session id (replays that must give the same bytes); empty for a random one."""
+    clock: Literal["wall", "capture"] = "wall"
+    """Publish time: the wall clock, or the capture time itself (same replay, same bytes)."""
+    fsync: Literal["never", "window", "always"] = "window"
+    """When a commit waits for the disk: never, for windows and refinements, or for every message."""
+    append: bool = False
+    """Go on with an existing log instead of starting it anew."""
+    hello_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """A connection that has not said hello by then is closed."""
+    ping_interval_s: float = Field(default=5.0, gt=0, le=60)
+    """Between pings; three unanswered ones end a connection."""
+    max_clients: int = Field(default=64, ge=1, le=4096)
+    """Connections at once."""
+    queue_messages: int = Field(default=64, ge=1, le=65536)
+    """Live messages waiting for one subscriber before the oldest is dropped."""
+    queue_mb: float = Field(default=8.0, gt=0, le=1024)
+    """The same in megabytes."""
+    late_messages: int = Field(default=1024, ge=1, le=65536)
+    """Late messages waiting for one subscriber; in megabytes as many as live ones."""
+    control_messages: int = Field(default=64, ge=1, le=4096)
+    """Health, status and control messages waiting for one subscriber before it is let go."""
+    ring_messages: int = Field(default=256, ge=1, le=65536)
+    """Newest messages of each topic kept in memory for those who come back."""
+    ring_mb: float = Field(default=64.0, gt=0, le=4096)
+    """The same in megabytes."""
