@@ -29,3 +29,7 @@ class RefineError(CrowdstreamError):
 
 class ExportError(CrowdstreamError):
     """A log that holds nothing of what an export needs, or a target that cannot be written."""
+
+
+class CheckpointError(CrowdstreamError):
+    """State that cannot be kept, or a checkpoint that is damaged, of another version or of another run."""
