@@ -109,7 +109,7 @@ class SiteStage:
         self._camera = camera
         self.calibration: Calibration | None = None
         self._tracker = TrackingStage(track, camera, size_px)
-        self._windows = WindowAssembler(window, (camera,))
+        self._windows = WindowAssembler(window, (camera,), site=camera)
         self._calibrator = CalibrationStage(calibrate, size_px)
         self._settle_ns = round(calibrate.settle_s * 1e9)
         self._candidate: tuple[int, Calibration] | None = None

@@ -63,7 +63,11 @@ class _Rows:
 
 
 def build_problem(
-    rows: WindowRows, cameras: tuple[CameraModel, ...], ground: Ground, options: ProblemOptions
+    rows: WindowRows,
+    cameras: tuple[CameraModel, ...],
+    ground: Ground,
+    options: ProblemOptions,
+    site: str = "",
 ) -> WindowProblem:
     """The window's problem; people without enough sightings or without any ground point are left out."""
     tables = [_table(frames, rows) for frames in rows.frames]
@@ -97,6 +101,7 @@ def build_problem(
         hvip_px=np.stack([d[3] for d in dense]),
         hvip_sigma_px=np.stack([d[4] for d in dense]),
         track_m=np.where(present[index, :, None], track[index], 0.0).astype(np.float32),
+        site=site,
     )
 
 

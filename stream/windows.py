@@ -90,7 +90,9 @@ class WindowAssembler:
         ShapeError: a hop longer than a window, or a frame of a camera that was not announced.
     """
 
-    def __init__(self, config: WindowConfig, cameras: Sequence[str]) -> None:
+    def __init__(self, config: WindowConfig, cameras: Sequence[str], site: str = "") -> None:
+        self.site = site
+        """Written on every problem."""
         if config.hop > config.frames:
             raise ShapeError(f"hop {config.hop} is longer than a window of {config.frames} slots")
         if not cameras or len(set(cameras)) != len(cameras):
@@ -156,7 +158,7 @@ class WindowAssembler:
         cameras = tuple(model for model in self._models if model is not None)
         problems: list[WindowProblem] = []
         while self._closed and (limit is None or len(problems) < limit):
-            problem = build_problem(self._closed.popleft(), cameras, self._ground, self._options)
+            problem = build_problem(self._closed.popleft(), cameras, self._ground, self._options, self.site)
             if problem.num_people:
                 problems.append(problem)
             else:

@@ -81,6 +81,8 @@ class WindowProblem:
     """Ground position of the track in every present slot (smoothed, gaps bridged), metres."""
     warm: WarmStart | None = None
     """None for a cold start."""
+    site: str = ""
+    """Whose window it is, where several sites are solved by one worker."""
 
     def __post_init__(self) -> None:
         n, t = self.present.shape

@@ -98,6 +98,10 @@ class PublisherStage:
             self.push_schema(self.schema)
 
     @property
+    def config(self) -> PublishConfig:
+        return self.outlet.config
+
+    @property
     def sid(self) -> str:
         return self.outlet.sid
 
