@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..clock import Clock
+from ..pressure.policies import DropOldest, Wait
 from ..records import Frame
 from .base import Source, SourceStats
 
@@ -20,30 +21,16 @@ _JUMP_S = 5.0
 
 
 class LatePolicy(Protocol):
-    """Decides about a frame that is handed out later than it was due."""
+    """Decides about a frame that is handed out later than it was due. Every `pressure.policies.Policy` is one."""
 
-    def keep(self, late_s: float) -> bool: ...
-
-
-class KeepAll:
-    """Late frames are late; none is lost. For recordings."""
-
-    def keep(self, late_s: float) -> bool:
-        return True
+    def keep(self, late_s: float, /) -> bool: ...
 
 
-class DropStale:
-    """Drops the oldest frames first, until the next one is young enough. For everything live."""
+KeepAll = Wait
+"""Late frames are late; none is lost. For recordings."""
 
-    def __init__(self, max_age_s: float = 0.5) -> None:
-        self.max_age_s = max_age_s
-        self.dropped = 0
-
-    def keep(self, late_s: float) -> bool:
-        if late_s <= self.max_age_s:
-            return True
-        self.dropped += 1
-        return False
+DropStale = DropOldest
+"""Drops the oldest frames first, until the next one is young enough. For everything live."""
 
 
 class PacedSource:
