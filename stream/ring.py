@@ -66,6 +66,7 @@ class SlotToken:
     t_capture_ns: int
     clock: ClockOrigin
     size_px: tuple[int, int]
+    skew_ns: int | None = None
 
 
 @dataclass
@@ -149,7 +150,18 @@ class FrameRing:
             t_capture_ns=frame.t_capture_ns,
             clock=frame.clock,
             size_px=frame.size_px,
+            skew_ns=frame.skew_ns,
         )
+
+    def free(self, token: SlotToken) -> bool:
+        """Takes back one slot on its reader's behalf; False if it carries another frame by now, or is free."""
+        if self._closed or token.ring != self.name:
+            return False
+        state, generation = self._state[token.slot].tolist()
+        if state != _IN_USE or generation != token.generation:
+            return False
+        self._state[token.slot, 0] = _FREE
+        return True
 
     def reclaim(self) -> int:
         """Takes back every slot, after the reader is known to be dead; its tokens are stale from now on."""
@@ -222,8 +234,9 @@ class RingReader:
         image: Array = np.frombuffer(mapping.memory, np.uint8, size, start).reshape(token.shape)
         image.flags.writeable = False
         return Frame(
-            token.camera, token.index, token.t_capture_ns, token.clock, image, token.format, token.size_px
-        )
+            token.camera, token.index, token.t_capture_ns, token.clock, image, token.format, token.size_px,
+            token.skew_ns,
+        )  # fmt: skip
 
     def release(self, token: SlotToken) -> bool:
         """Frees the slot. False if it had been taken back: what was seen through the view may be two frames."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,17 @@ class PublishStats:
     """live, window -> p50, p95 of publish time less arrival; a tier without samples is missing."""
 
 
+@dataclass(frozen=True)
+class SiteMemory:
+    """What a stage that follows must know to give the same bytes."""
+
+    t_capture_ns: int = 0
+    """Of the newest frame published."""
+    clock: ClockOrigin = ClockOrigin.FILE_PTS
+    failed_people: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
+
+
 class PublisherStage:
     """Commits and publishes the results of one site. Not thread-safe: one stage, one caller."""
 
@@ -96,6 +107,30 @@ class PublisherStage:
         last = self.outlet.last_schema(self.site)
         if last is None or not self.outlet.goes_on:
             self.push_schema(self.schema)
+
+    def memory(self) -> SiteMemory:
+        """What a stage that follows must know."""
+        return SiteMemory(self._t_capture_ns, self._clock, self._failed_people, dict(self._changes))
+
+    def recall(self, memory: SiteMemory) -> None:
+        """Go on from what another stage of this site remembered, before `start`."""
+        self._t_capture_ns, self._clock = memory.t_capture_ns, memory.clock
+        self._failed_people, self._changes = memory.failed_people, Counter(memory.changes)
+
+    @property
+    def failed_people(self) -> int:
+        """People of windows left out because their solve failed."""
+        return self._failed_people
+
+    @property
+    def changes(self) -> Mapping[str, int]:
+        """Joins, splits, revisions, and people in those by cause."""
+        return dict(self._changes)
+
+    @property
+    def latencies(self) -> Mapping[str, Sequence[float]]:
+        """live, window -> the newest publish times less arrivals, ms."""
+        return self._latency_ms
 
     @property
     def config(self) -> PublishConfig:
@@ -229,10 +264,7 @@ class PublisherStage:
 
     def stats(self) -> PublishStats:
         """The figures so far; also after `stop`."""
-        latency: dict[str, dict[str, float]] = {}
-        for tier, samples in self._latency_ms.items():
-            p50, p95 = np.percentile(samples, [50, 95])
-            latency[tier] = {"p50": float(p50), "p95": float(p95)}
+        latency = percentiles([self._latency_ms])
         outlet = self.outlet
         return PublishStats(
             messages=dict(outlet.count),
@@ -249,13 +281,32 @@ class PublisherStage:
         """The figures as one map for a summary file."""
         stats = self.stats()
         return {
+            **changes_in_words(self._changes),
             "messages": dict(stats.messages),
             "bytes": stats.bytes,
             "log_bytes": stats.log_bytes,
             "not_recorded": stats.not_recorded,
             "dropped": stats.dropped,
-            "identity": {change.value: self._changes[change.value] for change in IdentityChange},
-            "refined": {"revisions": self._changes["revisions"]}
-            | {cause.name.lower(): self._changes[cause.name.lower()] for cause in RevisionCause},
             "latency_ms": {tier: dict(values) for tier, values in stats.latency_ms.items()},
         }
+
+
+def changes_in_words(changes: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Joins and revisions as the summary has them: every name is there."""
+    known = Counter(changes)
+    causes = {cause.name.lower(): known[cause.name.lower()] for cause in RevisionCause}
+    return {
+        "identity": {change.value: known[change.value] for change in IdentityChange},
+        "refined": {"revisions": known["revisions"], **causes},
+    }
+
+
+def percentiles(parts: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, dict[str, float]]:
+    """p50 and p95 of every tier that has samples, ms, all parts together."""
+    found: dict[str, dict[str, float]] = {}
+    for tier in sorted({tier for part in parts for tier in part}):
+        samples = np.concatenate([np.asarray(part.get(tier, ()), np.float64) for part in parts])
+        if len(samples):
+            p50, p95 = np.percentile(samples, [50, 95])
+            found[tier] = {"p50": float(p50), "p95": float(p95)}
+    return found
