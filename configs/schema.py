@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..kernels.settings import StageConfig
 from ..stream.calibrate import CalibrateConfig
+from ..stream.health.config import HealthConfig
 from ..stream.inference.ladder import InferenceConfig
 from ..stream.observe import PerceptionConfig
 from ..stream.reconstruct import ReconstructConfig
@@ -69,3 +70,4 @@ class EngineConfig(StageConfig):
     refine: RefineConfig = RefineConfig()
     publish: PublishConfig = PublishConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    health: HealthConfig = HealthConfig()

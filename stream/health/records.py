@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .histogram import Counts
+
 
 @dataclass(frozen=True)
 class CameraHealth:
@@ -72,6 +74,10 @@ class HealthReport:
     """(stage, cause) -> count."""
     latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """live, window -> p50, p95 over the last minutes."""
+    latency: Mapping[str, Counts] = field(default_factory=dict)
+    """live, window -> the same since the start, as a histogram."""
+    window_work: Mapping[str, Counts] = field(default_factory=dict)
+    """Stage (solver, refiner) -> seconds of work a window, since the start."""
     windows: int = 0
     """Committed."""
     person_frames: int = 0
