@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 
 from ..stream.body_files import load_body
 from ..stream.errors import LogError, PublishError
@@ -11,7 +10,8 @@ from ..stream.models.folder import choose
 from ..stream.sources import open_source
 from ..stream.wire.log_format import check_head
 from ..stream.wire.publish import PublishConfig
-from ..stream.wire.server import Address, ServerSettings
+from ..stream.wire.server import Address
+from ..stream.wire.server_settings import server_settings
 from .plan import EnginePlan, SourceInfo
 
 
@@ -52,8 +52,7 @@ def _check_log(plan: EnginePlan) -> None:
 def _check_address(config: PublishConfig) -> None:
     """Bind the address for a moment."""
     address = Address.parse(config.listen)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if config.tls_cert else None
-    ServerSettings(address, config.token.get_secret_value(), tls=tls)
+    server_settings(config)
     if address.scheme == "unix" or address.port == 0:
         return
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET

@@ -33,3 +33,7 @@ class ExportError(CrowdstreamError):
 
 class CheckpointError(CrowdstreamError):
     """State that cannot be kept, or a checkpoint that is damaged, of another version or of another run."""
+
+
+class ControlError(CrowdstreamError):
+    """A request to a running engine that cannot be understood, or may not be made."""

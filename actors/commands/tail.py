@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from ...kernels.solve.problem import Provenance
+from ...stream.control.records import Reply
 from ...stream.errors import ProtocolError
 from ...stream.identity import IdentityChange
 from ...stream.refine.records import RevisionCause
@@ -75,6 +76,8 @@ def _line(event: Event) -> str:
         case Gap():
             held = ", asked for again" if event.held else ""
             return f"-- {event.topic}: #{event.first}..{event.last} left out ({event.cause}{held})"
+        case Reply():
+            return f"-- answer: {event.text}"
         case Bye():
             return f"-- goodbye: {event.reason}"
 

@@ -19,11 +19,14 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from ..errors import ProtocolError, PublishError
+from .address import Address
 from .conversation import Bye, Conversation, Event, Welcome
-from .server import Address
+from .tls import Trust
 
 DEFAULT_URL = "tcp://127.0.0.1:7447"
 READ_BYTES = 1 << 18
+CONNECT_S = 10.0
+"""For the connection and, with TLS, for each turn of the handshake."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,13 @@ def subscribe(
     max_rate_hz: float = 0.0,
     want_snapshot: bool = True,
     reconnect: Reconnect | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | Trust | None = None,
     conversation: Conversation | None = None,
 ) -> Iterator[Event]:
     """Events of a server, until it says goodbye for good or stays away too long.
 
     Args:
+        tls: whom to believe of a tls:// address; by default the system's authorities.
         conversation: give one to keep (and resume from) the numbers received.
 
     Raises:
@@ -64,7 +68,7 @@ def subscribe(
     retry = _Retry(url, reconnect or Reconnect())
     while True:
         try:
-            with _connect(Address.parse(url), tls) as sock:
+            with connect(Address.parse(url), tls) as sock:
                 sock.sendall(talk.open())
                 while data := sock.recv(READ_BYTES):
                     for event in talk.feed(data):
@@ -87,7 +91,7 @@ async def subscribe_async(
     max_rate_hz: float = 0.0,
     want_snapshot: bool = True,
     reconnect: Reconnect | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | Trust | None = None,
     conversation: Conversation | None = None,
 ) -> AsyncIterator[Event]:
     """As `subscribe`, for an event loop."""
@@ -96,7 +100,7 @@ async def subscribe_async(
     while True:
         writer: asyncio.StreamWriter | None = None
         try:
-            reader, writer = await _connect_async(Address.parse(url), tls)
+            reader, writer = await connect_async(Address.parse(url), tls)
             writer.write(talk.open())
             while data := await reader.read(READ_BYTES):
                 for event in talk.feed(data):
@@ -157,26 +161,57 @@ class _Retry:
         return self.policy.pause_s(self.tries - 1)
 
 
-def _connect(address: Address, tls: ssl.SSLContext | None) -> socket.socket:
-    if address.scheme == "unix":
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
+def connect(
+    address: Address, tls: ssl.SSLContext | Trust | None, timeout_s: float = CONNECT_S
+) -> socket.socket:
+    """A connected socket without a time limit; of tls:// its server's certificate has been checked.
+
+    Raises:
+        OSError: nobody answers, or nobody that is believed.
+        PublishError: another certificate than the pinned one.
+    """
+    family = socket.AF_UNIX if address.scheme == "unix" else None
+    sock = (
+        socket.socket(family, socket.SOCK_STREAM)
+        if family is not None
+        else socket.create_connection((address.host, address.port), timeout=timeout_s)
+    )
+    try:
+        sock.settimeout(timeout_s)
+        if address.scheme == "unix":
             sock.connect(address.path)
-        except OSError:
-            sock.close()
-            raise
-        return sock
-    sock = socket.create_connection((address.host, address.port), timeout=10.0)
-    sock.settimeout(None)
-    if address.scheme == "tls":
-        return (tls or ssl.create_default_context()).wrap_socket(sock, server_hostname=address.host)
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.scheme == "tls":
+            sock = _context(tls).wrap_socket(sock, server_hostname=address.host)
+            if isinstance(tls, Trust):
+                tls.check(sock.getpeercert(binary_form=True))
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 
-async def _connect_async(
-    address: Address, tls: ssl.SSLContext | None
+def _context(tls: ssl.SSLContext | Trust | None) -> ssl.SSLContext:
+    if isinstance(tls, ssl.SSLContext):
+        return tls
+    return (tls or Trust()).context()
+
+
+async def connect_async(
+    address: Address, tls: ssl.SSLContext | Trust | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """As `connect`, for an event loop."""
     if address.scheme == "unix":
         return await asyncio.open_unix_connection(address.path)
-    context = (tls or ssl.create_default_context()) if address.scheme == "tls" else None
-    return await asyncio.open_connection(address.host, address.port, ssl=context)
+    if address.scheme != "tls":
+        return await asyncio.open_connection(address.host, address.port)
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=_context(tls))
+    try:
+        if isinstance(tls, Trust):
+            tls.check(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    except PublishError:
+        writer.close()
+        raise
+    return reader, writer

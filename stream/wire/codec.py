@@ -285,6 +285,11 @@ def framed(data: bytes) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+def framed_all(messages: Iterable[bytes]) -> bytes:
+    """Messages as they stand on a socket, one after the other; each is copied once."""
+    return b"".join([piece for data in messages for piece in (_LENGTH.pack(len(data)), data)])
+
+
 class Deframer:
     """Bytes in any cuts -> whole messages. Holds one partial message and never more than `max_bytes` of it."""
 

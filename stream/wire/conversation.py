@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ..control.records import Permission, Reply
 from ..errors import ProtocolError
 from .codec import Deframer, decode, encode, framed
 from .messages import DURABLE, Control, Gap, Hello, Kind, Message, tier_of, topic_matches
@@ -23,6 +24,8 @@ class Welcome:
     """State kept from before belongs to another session: forget it."""
     topics: Mapping[str, object]
     """First and last number held, per topic."""
+    permission: Permission | None = None
+    """What this connection may do; None of a server older than 1.2, which cannot be asked for anything."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Bye:
     reason: str
 
 
-Event = Message | Welcome | Snapshot | Gap | Bye
+Event = Message | Welcome | Snapshot | Gap | Bye | Reply
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Conversation:
     _pulled: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     _snapshot: tuple[str, int, int] = ("", 0, 0)
     """Topic, messages still to come, and the number the topic then stands at."""
+    _asked: int = 0
     _out: bytearray = field(default_factory=bytearray)
     _deframer: Deframer = field(default_factory=Deframer)
 
@@ -83,6 +87,16 @@ class Conversation:
         out = bytes(self._out)
         self._out.clear()
         return out
+
+    def ask(self, verb: str, args: Mapping[str, object] | None = None) -> str:
+        """Asks something of the engine, with the next `outgoing`; the ticket that its `Reply` carries.
+
+        A connection that breaks off takes its requests with it: they are never made again by themselves, as nobody
+        knows whether they were done.
+        """
+        self._asked += 1
+        self._say(Kind.REQUEST, {"id": self._asked, "verb": str(verb), "args": dict(args or {})})
+        return str(self._asked)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of some received bytes; half a message waits for its rest.
@@ -109,7 +123,7 @@ class Conversation:
                 topics = control.body.get("topics")
                 topics = topics if isinstance(topics, dict) else {}
                 self._start_counting(topics)
-                return [Welcome(control.sid, new, topics)]
+                return [Welcome(control.sid, new, topics, _permission(control.body.get("permission")))]
             case Kind.PING:
                 self._say(Kind.PONG, {"n": control.body.get("n", 0)})
             case Kind.GAP:
@@ -122,6 +136,8 @@ class Conversation:
                 if count == 0:
                     self.last[topic] = seq
                 return [Snapshot(topic, seq, count)]
+            case Kind.REPLY:
+                return [_reply(control.body)]
             case Kind.BYE:
                 reason = control.body.get("reason", "")
                 return [Bye(reason if isinstance(reason, str) else "")]
@@ -189,3 +205,19 @@ class Conversation:
 
     def _say(self, kind: Kind, body: dict[str, object]) -> None:
         self._out += framed(encode(replace(Control(kind), body=body)))
+
+
+def _permission(value: object) -> Permission | None:
+    """One of a later version is as good as reading."""
+    if not isinstance(value, str):
+        return None
+    return Permission.CONTROL if value == Permission.CONTROL else Permission.READ
+
+
+def _reply(body: Mapping[str, object]) -> Reply:
+    number, ok, text, result = (body.get(key) for key in ("id", "ok", "text", "result"))
+    if type(number) is not int or not isinstance(ok, bool):
+        raise ProtocolError("reply: expected id and ok")
+    return Reply(
+        str(number), ok, text if isinstance(text, str) else "", result if isinstance(result, dict) else {}
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..control.records import Permission
 from .codec import encode
 from .messages import VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of, topic_matches
 from .subscriber import Cursor, DropOldest, Subscriber, Waiting
@@ -42,6 +43,8 @@ class Hub:
         self.topics: dict[str, Topic] = {}
         self._subs: list[Subscriber] = []
         self.dropped = 0
+        self.sent_messages = 0
+        self.sent_bytes = 0
 
     # --- publishing ---------------------------------------------------------------------------------------
 
@@ -103,15 +106,15 @@ class Hub:
 
     # --- joining ------------------------------------------------------------------------------------------
 
-    def join(self, hello: Hello, name: str = "") -> Subscriber:
+    def join(self, hello: Hello, name: str = "", permission: Permission = Permission.READ) -> Subscriber:
         """A new subscriber with everything that must reach it first."""
         limits = self.limits
         sub = Subscriber(
             name, hello.topics, hello.max_rate_hz,
             live=DropOldest(limits.live_items, limits.live_bytes),
-            late=DropOldest(limits.late_items, limits.live_bytes),
+            late=DropOldest(limits.late_items, limits.live_bytes), permission=permission,
         )  # fmt: skip
-        sub.first.append(self._say(Kind.HELLO, self.welcome()))
+        sub.first.append(self._say(Kind.HELLO, {**self.welcome(), "permission": permission.value}))
         for topic in self.topics.values():
             if topic.tier is Tier.SCHEMA:
                 sub.first.extend(data for _, data in sorted(topic.latest.values()))
@@ -298,8 +301,11 @@ class Hub:
         return encode(Control(kind, body, self.sid, self.wall_ns()))
 
     def _count(self, sub: Subscriber, out: list[bytes]) -> list[bytes]:
+        size = sum(map(len, out))
         sub.messages += len(out)
-        sub.bytes += sum(map(len, out))
+        sub.bytes += size
+        self.sent_messages += len(out)
+        self.sent_bytes += size
         return out
 
     def say(self, sub: Subscriber, kind: Kind, body: dict[str, object]) -> None:

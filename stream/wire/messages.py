@@ -1,7 +1,7 @@
 """What a message is: the envelope of docs/protocol.md as records, before it becomes bytes.
 
 `Message` carries results (kinds `data` and `schema`) and is numbered per (session, topic); `Control` carries
-the conversation of one connection (hello, gap, snapshot, ping, pong, pull, bye) and has no number.
+the conversation of one connection (hello, gap, snapshot, ping, pong, pull, request, reply, bye) and has no number.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..errors import ProtocolError
 
 T = TypeVar("T")
 
-VERSION = (1, 1)
+VERSION = (1, 2)
 """Major, minor. Same major: must read. Higher minor: unknown keys ignored. Other major: refused."""
 MAX_MESSAGE_BYTES = 1 << 20
 """A larger message would hold back heartbeats and live results behind it on one connection."""
 MAX_REQUEST_BYTES = 1 << 16
-"""What a subscriber may send at once: hello, pull and pong are all small."""
+"""What a subscriber may send at once: hello, pull, pong and request are all small."""
 MAX_NAME = 128
 """Characters of a topic or session name."""
 
@@ -36,6 +36,10 @@ class Kind(StrEnum):
     PING = "ping"
     PONG = "pong"
     PULL = "pull"
+    REQUEST = "request"
+    """Something is asked of the engine (1.2)."""
+    REPLY = "reply"
+    """Its answer (1.2)."""
     BYE = "bye"
     OTHER = "other"
     """A kind of a later minor version: skipped."""

@@ -11,7 +11,6 @@ so the same results given twice are published once. When the disk refuses, the s
 from __future__ import annotations
 
 import secrets
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,8 @@ from .hub import Hub, HubLimits
 from .log import LogWriter
 from .messages import DURABLE, Kind, Message, Tier, tier_of, topic_of
 from .publish_config import PublishConfig
-from .server import Address, ServerSettings, WireServer
+from .server import WireServer
+from .server_settings import server_settings
 from .tiers import Stamp
 
 SITE_TIERS = (Tier.LIVE, Tier.LATE, Tier.IDENTITY, Tier.WINDOW, Tier.REFINED)
@@ -89,7 +89,7 @@ class Outlet:
             for site in sites:
                 self.declare(site)
             if self.config.listen:
-                self.server = WireServer(self.hub, self._server_settings())
+                self.server = WireServer(self.hub, server_settings(self.config))
                 self.server.start()
         except BaseException:
             if self.log is not None:
@@ -174,20 +174,6 @@ class Outlet:
             ring_items=config.ring_messages,
             ring_bytes=round(config.ring_mb * 1e6),
         )
-
-    def _server_settings(self) -> ServerSettings:
-        config = self.config
-        tls = None
-        if config.tls_cert is not None:
-            try:
-                tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-                tls.load_cert_chain(config.tls_cert, config.tls_key)
-            except (OSError, ssl.SSLError) as exc:
-                raise PublishError(f"cannot use the certificate {config.tls_cert}: {exc}") from exc
-        return ServerSettings(
-            Address.parse(config.listen), config.token.get_secret_value(), config.hello_timeout_s,
-            config.ping_interval_s, config.max_clients, tls,
-        )  # fmt: skip
 
     # --- commits ------------------------------------------------------------------------------------------
 

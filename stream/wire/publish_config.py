@@ -17,6 +17,18 @@ class PublishConfig(StageConfig):
     """tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH; port 0 takes a free one; empty for no server."""
     token: SecretStr = SecretStr("")
     """Subscribers must show it; required for any address other machines can reach."""
+    token_file: Path | None = None
+    """A file with that token on its first line, which nobody else may read."""
+    control_token: SecretStr = SecretStr("")
+    """Who shows it may control the engine, too; without one only the same user may, over a unix socket."""
+    control_token_file: Path | None = None
+    """A file with the control token on its first line."""
+    control_loopback: bool = False
+    """Without a control token, anybody on this machine may control over loopback."""
+    answer_s: float = Field(default=10.0, gt=0, le=600)
+    """How long the engine may take to answer a request."""
+    allow_plain: bool = False
+    """Serve other machines without TLS: tokens and people go over the network in the clear."""
     tls_cert: Path | None = None
     """PEM certificate chain for tls://."""
     tls_key: Path | None = None
@@ -35,6 +47,8 @@ class PublishConfig(StageConfig):
     """Between pings; three unanswered ones end a connection."""
     max_clients: int = Field(default=64, ge=1, le=4096)
     """Connections at once."""
+    max_clients_per_address: int = Field(default=0, ge=0, le=4096)
+    """Of one other machine; 0: three quarters of all, so that one machine never keeps the others out."""
     queue_messages: int = Field(default=64, ge=1, le=65536)
     """Live messages waiting for one subscriber before the oldest is dropped."""
     queue_mb: float = Field(default=8.0, gt=0, le=1024)

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from ..control.records import Permission
+
 
 @dataclass
 class Cursor:
@@ -77,6 +79,7 @@ class Subscriber:
     cursors: dict[str, Cursor] = field(default_factory=dict)
     pulls: deque[tuple[str, int, int]] = field(default_factory=deque)
     accepted_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
+    permission: Permission = Permission.READ
     closing: str = ""
     """Reason, once the connection is to end."""
     messages: int = 0

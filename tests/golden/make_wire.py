@@ -60,7 +60,14 @@ def golden_messages() -> dict[str, Message | Control]:
             "secret", ("live", "window.hall"), SID, {"live.hall": 3}, 10.0, True
         ).control(),
         "hello_answer": Control(
-            Kind.HELLO, {"server": "crowdstream", "topics": {"live.hall": {"first": 1, "last": 3}}}, SID, 7
+            Kind.HELLO,
+            {
+                "server": "crowdstream",
+                "topics": {"live.hall": {"first": 1, "last": 3}},
+                "permission": "control",
+            },
+            SID,
+            7,
         ),
         "gap": Gap("live.hall", 4, 9, "slow").control(SID, 7),
         "gap_held": Gap("window.hall", 4, 9, "slow", held=True).control(SID, 7),
@@ -68,6 +75,14 @@ def golden_messages() -> dict[str, Message | Control]:
         "ping": Control(Kind.PING, {"n": 1}, SID, 7),
         "pong": Control(Kind.PONG, {"n": 1}),
         "pull": Control(Kind.PULL, {"topic": "window.hall", "from": 4, "to": 9}),
+        "request": Control(Kind.REQUEST, {"id": 3, "verb": "pause_camera", "args": {"camera": "cam0"}}),
+        "request_status": Control(Kind.REQUEST, {"id": 4, "verb": "status", "args": {}}),
+        "reply": Control(
+            Kind.REPLY, {"id": 3, "ok": True, "text": "cam0 pauses", "result": {"camera": "cam0"}}, SID, 7
+        ),
+        "reply_no": Control(
+            Kind.REPLY, {"id": 3, "ok": False, "text": "pause_camera needs control", "result": {}}, SID, 7
+        ),
         "bye": Control(Kind.BYE, {"reason": "end"}, SID, 7),
     }
 

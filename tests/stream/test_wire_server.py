@@ -484,7 +484,9 @@ def test_wrong_token_is_refused_and_the_right_one_served() -> None:
 def test_address_others_can_reach_needs_a_token(listen: str) -> None:
     with pytest.raises(PublishError, match=r"set publish\.token"):
         ServerSettings(Address.parse(listen))
-    assert ServerSettings(Address.parse(listen), token="x").token == "x"
+    with pytest.raises(PublishError, match=r"publish\.allow_plain"):
+        ServerSettings(Address.parse(listen), token="x")
+    assert ServerSettings(Address.parse(listen), token="x", allow_plain=True).token == "x"
 
 
 @pytest.mark.parametrize("url", ["ftp://a:1", "tcp://a", "tcp://a:99999", "unix://", "tcp://:1", ""])
