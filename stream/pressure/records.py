@@ -38,3 +38,7 @@ class Load:
     """Age of the oldest frame that waits for perception, s."""
     dropped: int
     """Frames and windows dropped since the last sample, for want of time."""
+    dropped_windows: int = 0
+    """Windows among them."""
+    arrived: int = 1
+    """Frames that came since the last sample: while none come, an empty buffer says nothing of spare time."""
