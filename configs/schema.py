@@ -11,6 +11,7 @@ from ..stream.calibrate import CalibrateConfig
 from ..stream.health.config import HealthConfig
 from ..stream.inference.ladder import InferenceConfig
 from ..stream.observe import PerceptionConfig
+from ..stream.pressure.config import PressureConfig
 from ..stream.reconstruct import ReconstructConfig
 from ..stream.refine.config import RefineConfig
 from ..stream.sources import SourceConfig
@@ -71,3 +72,4 @@ class EngineConfig(StageConfig):
     publish: PublishConfig = PublishConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     health: HealthConfig = HealthConfig()
+    pressure: PressureConfig = PressureConfig()
