@@ -39,6 +39,9 @@ from .appearance import AppearanceTurns
 from .pixels import frame_bgr
 from .records import Frame, Observation
 
+PerceptionMemory = dict[str, dict[str, int]]
+"""Camera -> counters of whose turn it is."""
+
 
 class Tiling(StrEnum):
     """How large frames are cut."""
@@ -189,6 +192,33 @@ class PerceptionStage:
             for frame, f in zip(frames, found, strict=True)
         ]
 
+    def memory(self, cameras: Sequence[str] | None = None) -> PerceptionMemory:
+        """What the next frames depend on, beside geometry; plain values, for `recall`.
+
+        Args:
+            cameras: None: all of them.
+        """
+        of = {"detected": self._last_detected, "posed_ns": self._last_posed_ns}
+        if self._turns is not None:
+            of |= self._turns.counters
+        names = dict.fromkeys(name for counter in of.values() for name in counter)
+        return {
+            camera: {name: counter[camera] for name, counter in of.items() if camera in counter}
+            for camera in names
+            if cameras is None or camera in cameras
+        }
+
+    def recall(self, memory: PerceptionMemory) -> None:
+        """Goes on where another stage was, camera by camera; cameras that are not in the memory stay as they are."""
+        of = {"detected": self._last_detected, "posed_ns": self._last_posed_ns}
+        if self._turns is not None:
+            of |= self._turns.counters
+        for camera, values in memory.items():
+            for name, counter in of.items():
+                counter.pop(camera, None)
+                if name in values:
+                    counter[camera] = int(values[name])
+
     def close(self) -> None:
         """Stop the worker threads; detector and pose stay the caller's."""
         if self._pool is not None:
@@ -319,5 +349,5 @@ def _observation(frame: Frame, found: _Found, poses: tuple[np.ndarray, np.ndarra
             scores = confidence.mean(axis=1)
     return Observation(
         frame.camera, frame.index, frame.t_capture_ns, frame.clock, frame.size_px, found.boxes_px, scores,
-        found.detected, keypoints, confidence, posed, drops=found.drops,
+        found.detected, keypoints, confidence, posed, drops=found.drops, skew_ns=frame.skew_ns,
     )  # fmt: skip

@@ -51,6 +51,8 @@ class Frame:
     format: PixelFormat
     size_px: tuple[int, int]
     """(width, height) of the picture."""
+    skew_ns: int | None = None
+    """How far the capture time may be off the host's clock (`timing.records.Stamp`); None: nothing to tell it from."""
 
     def __repr__(self) -> str:
         w, h = self.size_px
@@ -82,6 +84,8 @@ class Observation:
     """Unit appearance codes; A = 0 where none is computed."""
     drops: dict[str, int] = field(default_factory=dict)
     """What was left out of this frame, by cause (e.g. pose_budget, detect_stride)."""
+    skew_ns: int | None = None
+    """How far the capture time may be off the host's clock (`timing.records.Stamp`); None: nothing to tell it from."""
 
     def __post_init__(self) -> None:
         n = len(self.boxes_px)
@@ -127,6 +131,8 @@ class TrackedFrame:
     """NaN until a ground stands."""
     drops: dict[str, int] = field(default_factory=dict)
     """Handed on from the observation, plus the tracker's own."""
+    skew_ns: int | None = None
+    """How far the capture time may be off the host's clock (`timing.records.Stamp`); None: nothing to tell it from."""
 
     def __post_init__(self) -> None:
         m = len(self.person_ids)

@@ -125,5 +125,5 @@ def tracked_frame(
         confirmed=tracks.confirmed, seen=has, boxes_px=boxes_of(tracks).astype(np.float32), scores=scores,
         keypoints_px=keypoints, confidence=confidence, position_m=position,
         covariance_m2=tracks.plane.position_covariance.copy(),
-        velocity_mps=tracks.plane.velocity.copy(), drops=drops,
+        velocity_mps=tracks.plane.velocity.copy(), drops=drops, skew_ns=observation.skew_ns,
     )  # fmt: skip

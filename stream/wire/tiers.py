@@ -68,7 +68,7 @@ def live_message(frame: TrackedFrame, site: str, stamp: Stamp, tier: Tier = Tier
     }
     return Message(
         stamp.sid, topic_of(tier, site), stamp.seq, Kind.DATA, frame.t_capture_ns, frame.clock.value,
-        stamp.t_publish_ns, quality, body,
+        stamp.t_publish_ns, quality, body, skew_ns=frame.skew_ns,
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def live_record(message: Message) -> TrackedFrame:
     frame = TrackedFrame(
         camera=body["camera"], index=body["index"], t_capture_ns=message.t_capture_ns,  # type: ignore[arg-type]
         clock=_clock(message.clock), size_px=(size[0], size[1]),
-        confirmed=np.ones(len(rows["person_ids"]), bool), drops=drops, **rows,
+        confirmed=np.ones(len(rows["person_ids"]), bool), drops=drops, skew_ns=message.skew_ns, **rows,
     )  # fmt: skip
     if not _live_rows_finite(frame).all():
         raise ProtocolError("live: a box, score, confidence or visible keypoint is not finite")
