@@ -26,6 +26,11 @@ class AppearanceTurns:
         self._last_ns: dict[str, int] = {}
         self._turn: dict[str, int] = {}
 
+    @property
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What the next codes depend on, by camera: the state itself."""
+        return {"coded_ns": self._last_ns, "turn": self._turn}
+
     def nobody(self, count: int) -> Float[Array, "N A"]:
         """Codes of a frame whose turn it is not."""
         return np.zeros((count, self._coder.size), np.float32)

@@ -57,6 +57,9 @@ from ..kernels.solve.prior_target import (
 )
 from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
 from ..kernels.solve.rmsprop import PaperConfig, solve_paper
+from .checkpoint.frozen import freeze
+from .checkpoint.thawed import thaw
+from .errors import CheckpointError
 from .pose_prior_file import load_any_pose_prior
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
 
@@ -162,6 +165,21 @@ class Reconstructor:
     def import_state(self, people: Mapping[int, PersonState]) -> None:
         """Go on from an exported state."""
         self._people = dict(people)
+
+    def snapshot(self) -> bytes:
+        """The same as bytes, for `restore`."""
+        return freeze(self._people)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot: the next windows are solved to the bytes they would have been solved to.
+
+        Raises:
+            CheckpointError: damaged, or of another version of the engine; nothing has changed then.
+        """
+        people = thaw(snapshot)
+        if not isinstance(people, dict) or not all(isinstance(each, PersonState) for each in people.values()):
+            raise CheckpointError("a snapshot that is none of a solver; it cannot be gone on from")
+        self._people = people
 
     def close(self) -> None:
         """Let the threads go; the reconstructor can be used again afterwards."""

@@ -21,6 +21,9 @@ from ..kernels.calibration import Refusal
 from ..kernels.solve.problem import WindowProblem
 from .calibrate import CalibrateConfig, CalibrationStage
 from .calibration_file import Calibration
+from .checkpoint.frozen import freeze
+from .checkpoint.thawed import thaw
+from .errors import CheckpointError
 from .identity import IdentityEvent
 from .records import Observation, TrackedFrame
 from .stitch.config import StitchConfig
@@ -30,6 +33,12 @@ from .windows import WindowAssembler, WindowConfig
 
 _WINDOW_DROPS = ("surplus", "late", "clock_jump", "overflow")
 """Counters of the window assembler that mean something was left out."""
+
+_STATE = (
+    "_stitcher", "stats", "calibration", "_tracker", "_windows", "_calibrator", "_candidate", "_last_refusal",
+    "_last_ns",
+)  # fmt: skip
+"""Attributes of a site that are its state."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,8 @@ class SiteStage:
         stitch: StitchConfig | None = None,
     ) -> None:
         self._stitcher = StitchStage(stitch or StitchConfig())
+        self._settings = {"track": track, "calibrate": calibrate, "window": window}
+        self._settings["stitch"] = self._stitcher.config
         self.stats = SiteStats(stitches=self._stitcher.counts)
         self._camera = camera
         self.calibration: Calibration | None = None
@@ -150,6 +161,28 @@ class SiteStage:
         self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
         return SiteOutput((), problems, notes, self._late(), identity, calibration=fresh)
 
+    def snapshot(self) -> bytes:
+        """Everything that shapes what comes out from now on, for `restore`."""
+        state = {name: getattr(self, name) for name in _STATE}
+        return freeze({"camera": self._camera, "size_px": self._tracker.size_px, **state}, self._settings)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot as if nothing had happened; a stage with the same settings goes on to the same bytes.
+
+        Raises:
+            CheckpointError: damaged, of another version of the engine, or of another camera; nothing has changed then.
+        """
+        state = thaw(snapshot, self._settings)
+        mine: dict[str, Any] = {"camera": self._camera, "size_px": self._tracker.size_px}
+        if not isinstance(state, dict) or state.keys() != {*mine, *_STATE}:
+            raise CheckpointError("a snapshot that is none of a site; it cannot be gone on from")
+        theirs = {name: state.pop(name) for name in mine}
+        if theirs != mine:
+            raise CheckpointError(
+                f"a snapshot of {_named(**theirs)}, expected one of {_named(**mine)}; the source has changed"
+            )
+        vars(self).update(state)
+
     def _late(self) -> tuple[TrackedFrame, ...]:
         """What became known by the tracker, then by the stitcher, which knows more."""
         self._tracker.drain_ended()  # the stitcher remembers for itself
@@ -190,6 +223,10 @@ class SiteStage:
         self._tracker.set_geometry(calibration.camera, calibration.ground)
         self._stitcher.set_geometry(calibration.camera, calibration.ground)
         self._windows.set_geometry(self._camera, calibration.camera, calibration.ground)
+
+
+def _named(camera: str, size_px: tuple[int, int]) -> str:
+    return f"camera {camera!r} with pictures of {size_px}"
 
 
 def describe(calibration: Calibration) -> str:
