@@ -42,9 +42,6 @@ from .records import Frame, Observation
 PerceptionMemory = dict[str, dict[str, int]]
 """Camera -> counters of whose turn it is."""
 
-PerceptionMemory = dict[str, dict[str, int]]
-"""Camera -> counters of whose turn it is."""
-
 
 class Tiling(StrEnum):
     """How large frames are cut."""
@@ -194,33 +191,6 @@ class PerceptionStage:
             )
             for frame, f in zip(frames, found, strict=True)
         ]
-
-    def memory(self, cameras: Sequence[str] | None = None) -> PerceptionMemory:
-        """What the next frames depend on, beside geometry; plain values, for `recall`.
-
-        Args:
-            cameras: None: all of them.
-        """
-        of = {"detected": self._last_detected, "posed_ns": self._last_posed_ns}
-        if self._turns is not None:
-            of |= self._turns.counters
-        names = dict.fromkeys(name for counter in of.values() for name in counter)
-        return {
-            camera: {name: counter[camera] for name, counter in of.items() if camera in counter}
-            for camera in names
-            if cameras is None or camera in cameras
-        }
-
-    def recall(self, memory: PerceptionMemory) -> None:
-        """Goes on where another stage was, camera by camera; cameras that are not in the memory stay as they are."""
-        of = {"detected": self._last_detected, "posed_ns": self._last_posed_ns}
-        if self._turns is not None:
-            of |= self._turns.counters
-        for camera, values in memory.items():
-            for name, counter in of.items():
-                counter.pop(camera, None)
-                if name in values:
-                    counter[camera] = int(values[name])
 
     def memory(self, cameras: Sequence[str] | None = None) -> PerceptionMemory:
         """What the next frames depend on, beside geometry; plain values, for `recall`.
