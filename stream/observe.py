@@ -7,7 +7,8 @@ Steps of one frame:
     3. choose who gets a pose (threshold, budget) and run the pose network on all of them at once,
     4. now and then give those an appearance code (`stream.appearance`),
     5. say what was left out in `drops`: `detect_stride` frames not detected on, `pose_rate` people of
-       frames between poses, `pose_budget` people who deserved a pose and got none.
+       frames between poses, `pose_budget` people who deserved a pose and got none; what the settings would have
+       given and a lowered effort (`set_effort`) did not, as `effort_detect` frames and `effort_pose` people.
 
 What is found depends on the frames alone, never on thread timing. Several frames (cameras of one node, or a
 replay that reads ahead) may go through together: `step_many` detects them side by side, one core each, which
@@ -35,8 +36,10 @@ from ..kernels.perception.merge import merge_tiles
 from ..kernels.perception.pose import NUM_KEYPOINTS, PoseEstimator
 from ..kernels.perception.tiling import Tile, TileConfig, cut_tile, plan_tiles, whole_frame
 from ..kernels.settings import StageConfig
+from ..kernels.solve.problem import MODEL_RATE_HZ
 from .appearance import AppearanceTurns
 from .pixels import frame_bgr
+from .pressure.records import FULL_EFFORT, Effort
 from .records import Frame, Observation
 
 PerceptionMemory = dict[str, dict[str, int]]
@@ -131,6 +134,7 @@ class PerceptionStage:
         self._tiles: dict[tuple[str, tuple[int, int]], tuple[Tile, ...]] = {}
         self._last_detected: dict[str, int] = {}
         self._last_posed_ns: dict[str, int] = {}
+        self._effort = FULL_EFFORT
         self._pool: ThreadPoolExecutor | None = None
         cv2.setNumThreads(1)  # threads are spent on whole crops and passes, never inside a small resize
 
@@ -146,6 +150,10 @@ class PerceptionStage:
         """
         self._geometry[camera_id] = (camera, ground)
         self._tiles.clear()
+
+    def set_effort(self, effort: Effort) -> None:
+        """Spend this much on every frame from the next one on. Keeps no memory: back at the top, all is as before."""
+        self._effort = effort
 
     def tiles_of(self, camera_id: str, size_px: tuple[int, int]) -> tuple[Tile, ...]:
         """The tiles that frames of a camera are cut into now."""
@@ -176,8 +184,8 @@ class PerceptionStage:
         predicted = [None] * len(frames) if predicted_boxes_px is None else list(predicted_boxes_px)
         if len(predicted) != len(frames):
             raise ShapeError(f"step_many: got {len(frames)} frames and {len(predicted)} sets of boxes")
-        due = [self._detection_is_due(frame) for frame in frames]
-        found = self._find(frames, predicted, due)
+        skipped = [self._why_no_detection(frame) for frame in frames]
+        found = self._find(frames, predicted, skipped)
         posing = [f for f in found if f.image_bgr is not None and len(f.chosen)]
         poses = iter(
             self._pose.estimate_many(
@@ -236,37 +244,44 @@ class PerceptionStage:
         )
         return replace(seen, appearance=codes)
 
-    def _detection_is_due(self, frame: Frame) -> bool:
-        """True on the first frame of a camera, then each time `detect_stride` indices have passed."""
-        last = self._last_detected.get(frame.camera)
-        if last is not None and last < frame.index < last + self._config.detect_stride:
-            return False
+    def _why_no_detection(self, frame: Frame) -> str:
+        """Nothing on the first frame of a camera, then each time a stride of indices has passed; else the cause."""
+        last, stride = self._last_detected.get(frame.camera), self._config.detect_stride
+        if last is not None and last < frame.index < last + stride * self._effort.detect_stride:
+            return "detect_stride" if frame.index < last + stride else "effort_detect"
         self._last_detected[frame.camera] = frame.index
-        return True
+        return ""
 
-    def _pose_is_due(self, frame: Frame) -> bool:
-        """True when a pose interval has passed by capture time; a tenth less counts, for stamps that jitter."""
-        rate = self._config.pose_rate_hz
+    def _why_no_poses(self, frame: Frame) -> str:
+        """Nothing when a pose interval has passed by capture time (a tenth less counts, for stamps that jitter);
+        else the cause. Where every frame gets poses, an effort's share is that of the model's own rate."""
+        rate, share = self._config.pose_rate_hz, self._effort.pose_rate
         last_ns = self._last_posed_ns.get(frame.camera)
-        if rate is not None and last_ns is not None and 0 < frame.t_capture_ns - last_ns < 0.9e9 / rate:
-            return False
+        since_ns = 0 if last_ns is None else frame.t_capture_ns - last_ns
+        if since_ns > 0:
+            if rate is not None and since_ns < 0.9e9 / rate:
+                return "pose_rate"
+            if share < 1.0 and since_ns < 0.9e9 / (share * (rate or MODEL_RATE_HZ)):
+                return "effort_pose"
         self._last_posed_ns[frame.camera] = frame.t_capture_ns
-        return True
+        return ""
 
     def _find(
-        self, frames: Sequence[Frame], predicted: Sequence[np.ndarray | None], due: Sequence[bool]
+        self, frames: Sequence[Frame], predicted: Sequence[np.ndarray | None], skipped: Sequence[str]
     ) -> list[_Found]:
         images = [
-            frame_bgr(frame) if is_due or (boxes is not None and len(boxes)) else None
-            for frame, boxes, is_due in zip(frames, predicted, due, strict=True)
+            frame_bgr(frame) if not why or (boxes is not None and len(boxes)) else None
+            for frame, boxes, why in zip(frames, predicted, skipped, strict=True)
         ]
-        boxes_of = self._detect(frames, [image if d else None for image, d in zip(images, due, strict=True)])
+        boxes_of = self._detect(
+            frames, [None if w else image for image, w in zip(images, skipped, strict=True)]
+        )
         found = []
-        for frame, image, given, boxes in zip(frames, images, predicted, boxes_of, strict=True):
+        for frame, image, given, boxes, why in zip(frames, images, predicted, boxes_of, skipped, strict=True):
             if boxes is not None:
-                found.append(self._detected(image, boxes, self._pose_is_due(frame)))
+                found.append(self._detected(image, boxes, self._why_no_poses(frame)))
             else:
-                found.append(self._predicted(image, given))
+                found.append(self._predicted(image, given, why))
         return found
 
     def _detect(self, frames: Sequence[Frame], images: Sequence[np.ndarray | None]) -> list[Boxes | None]:
@@ -297,24 +312,32 @@ class PerceptionStage:
         by_lane = list(self._pool.map(self._detector.detect, [parts[i::lanes] for i in range(lanes)]))
         return [by_lane[i % lanes][i // lanes] for i in range(len(parts))]
 
-    def _detected(self, image: np.ndarray | None, boxes: Boxes, pose_is_due: bool) -> _Found:
+    def _detected(self, image: np.ndarray | None, boxes: Boxes, no_poses: str) -> _Found:
         keep = boxes[1] >= self._config.score_threshold
         boxes_px, scores = boxes[0][keep], boxes[1][keep]
         deserving = np.flatnonzero(scores >= self._config.pose_threshold)
-        if not pose_is_due:
-            skipped = {"pose_rate": len(deserving)} if len(deserving) else {}
+        if no_poses:
+            skipped = {no_poses: len(deserving)} if len(deserving) else {}
             return _Found(image, boxes_px, scores, True, deserving[:0].astype(np.int64), skipped)
-        chosen = choose_poses(boxes_px, scores, deserving, self._config.pose_budget)
-        return _Found(image, boxes_px, scores, True, chosen, _left_out(deserving, chosen))
+        chosen, drops = self._within_budget(boxes_px, scores, deserving)
+        return _Found(image, boxes_px, scores, True, chosen, drops)
 
-    def _predicted(self, image: np.ndarray | None, given: np.ndarray | None) -> _Found:
+    def _predicted(self, image: np.ndarray | None, given: np.ndarray | None, no_detection: str) -> _Found:
         boxes_px = np.zeros((0, 4), np.float32) if given is None else np.asarray(given, np.float32)
-        everyone = np.arange(len(boxes_px))
         scores = np.zeros(len(boxes_px), np.float32)
-        chosen = choose_poses(boxes_px, scores, everyone, self._config.pose_budget)
-        return _Found(
-            image, boxes_px, scores, False, chosen, {"detect_stride": 1, **_left_out(everyone, chosen)}
-        )
+        chosen, drops = self._within_budget(boxes_px, scores, np.arange(len(boxes_px)))
+        return _Found(image, boxes_px, scores, False, chosen, {no_detection: 1, **drops})
+
+    def _within_budget(
+        self, boxes_px: np.ndarray, scores: np.ndarray, deserving: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Who gets a pose, and who does not by the settings' budget and by the effort's."""
+        budgets = [b for b in (self._config.pose_budget, self._effort.pose_budget) if b is not None]
+        chosen = choose_poses(boxes_px, scores, deserving, min(budgets, default=None))
+        settings = self._config.pose_budget
+        configured = len(deserving) if settings is None else min(len(deserving), settings)
+        drops = {"pose_budget": len(deserving) - configured, "effort_pose": configured - len(chosen)}
+        return chosen, {cause: count for cause, count in drops.items() if count}
 
 
 def choose_poses(
@@ -329,11 +352,6 @@ def choose_poses(
     sides = boxes_px[deserving, 2:] - boxes_px[deserving, :2]
     order = np.lexsort((deserving, -sides[:, 0] * sides[:, 1], -np.round(scores[deserving], 1)))
     return np.sort(deserving[order[:budget]]).astype(np.int64)
-
-
-def _left_out(deserving: np.ndarray, chosen: np.ndarray) -> dict[str, int]:
-    missed = len(deserving) - len(chosen)
-    return {"pose_budget": missed} if missed else {}
 
 
 def _observation(frame: Frame, found: _Found, poses: tuple[np.ndarray, np.ndarray] | None) -> Observation:

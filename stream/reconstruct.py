@@ -19,6 +19,7 @@ yardstick and starts every window from the same first guess.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -61,6 +62,7 @@ from .checkpoint.frozen import freeze
 from .checkpoint.thawed import thaw
 from .errors import CheckpointError
 from .pose_prior_file import load_any_pose_prior
+from .pressure.records import FULL_EFFORT, Effort
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
 
 Array = np.ndarray
@@ -145,6 +147,7 @@ class Reconstructor:
         self._fused_body, self._fused_prior = fused_body(body), fused_prior(prior)
         self._templates = make_templates(body, prior, config.first_guess)
         self._people: dict[int, PersonState] = {}
+        self._effort = FULL_EFFORT
         self._pool: ThreadPoolExecutor | None = None
 
     def solve(self, problem: WindowProblem) -> WindowSolution:
@@ -157,6 +160,14 @@ class Reconstructor:
             solution = self._solve_paper(problem)
         self._remember(problem, solution)
         return solution
+
+    def set_effort(self, effort: Effort) -> None:
+        """From the next window on, this share of the settings' Gauss-Newton steps, at least one of each kind.
+
+        Lifter and motion prior are asked as before: without them what is hidden is guessed worse than a step less
+        makes it. Preset `paper` is the yardstick and always takes all its steps.
+        """
+        self._effort = effort
 
     def export_state(self) -> Mapping[int, PersonState]:
         """What the next window would start from, by person id; to be kept in the log."""
@@ -200,9 +211,7 @@ class Reconstructor:
             start = lifted_start(problem, lifted, config.lifted)
             targets = Targets(lifter=lifter_target(lifted, config.lifted))
 
-        live = config.live
-        if self._motion_prior is not None:
-            live = live.model_copy(update={"outer_warm": config.projection.outer_before})
+        live = self._live_config()
 
         def steps(start: Bodies, targets: Targets, outer: int | None = None) -> LiveResult:
             return solve_live(
@@ -223,10 +232,19 @@ class Reconstructor:
                 problem, result.bodies, self._motion_prior, self._body, config.projection, self._pool
             )
             targets = replace(targets, motion_prior=prior_target(told, config.projection))
-            result = steps(fill_hidden(result.bodies, told), targets, config.projection.outer)
+            after = _share_of(config.projection.outer, self._effort.solve_iterations)
+            result = steps(fill_hidden(result.bodies, told), targets, after)
             expected = expected_error_m(told)
         status = np.where(result.converged == 1, SolveStatus.CONVERGED, SolveStatus.BUDGET)
         return finish(problem, result.bodies, status, self._body, config.finish, expected)
+
+    def _live_config(self) -> LiveConfig:
+        """The live solver's settings before the motion prior is asked, at the effort that holds."""
+        live, share = self.config.live, self._effort.solve_iterations
+        warm = live.outer_warm if self._motion_prior is None else self.config.projection.outer_before
+        return live.model_copy(
+            update={"outer": _share_of(live.outer, share), "outer_warm": _share_of(warm, share)}
+        )
 
     def _solve_paper(self, problem: WindowProblem) -> WindowSolution:
         config = self.config
@@ -295,6 +313,10 @@ class Reconstructor:
                 betas_weight=min(weight, self.config.betas_weight_max),
             )
         self._people = people
+
+
+def _share_of(steps: int, share: float) -> int:
+    return max(1, math.ceil(steps * share - 1e-9))  # a third of three is one, whatever the float says
 
 
 def make_reconstructor(config: ReconstructConfig, body: BodyData) -> Reconstructor:

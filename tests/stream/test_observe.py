@@ -13,6 +13,7 @@ from crowdstream.kernels.camera import CameraModel
 from crowdstream.kernels.errors import InferenceError
 from crowdstream.kernels.ground import Ground
 from crowdstream.stream.observe import PerceptionConfig, PerceptionStage, choose_poses
+from crowdstream.stream.pressure.records import FULL_EFFORT, Effort
 from crowdstream.stream.records import ClockOrigin, Frame, Observation, PixelFormat
 
 SIZE = (320, 240)
@@ -140,6 +141,78 @@ def test_a_budget_of_nobody_runs_no_pose() -> None:
     stage, _, pose = _stage(pose_budget=0)
     assert stage.step(_frame(0, ADULT, CHILD)).drops == {"pose_budget": 2}
     assert pose.asked == []
+
+
+def test_less_effort_detects_on_fewer_frames_and_tells_the_cause() -> None:
+    stage, detector, _ = _stage(detect_stride=2, pose_rate_hz=None)
+    stage.set_effort(Effort(1, detect_stride=3))
+    seen = [stage.step(_frame(i, ADULT)) for i in range(7)]
+    assert [o.detected for o in seen] == [i % 6 == 0 for i in range(7)] and detector.passes == 2
+    causes = [next(iter(o.drops), "") for o in seen]
+    assert causes == [
+        "",
+        "detect_stride",
+        *["effort_detect"] * 4,
+        "",
+    ]  # the settings alone would look at 2 and 4
+
+
+def test_less_effort_poses_fewer_times_and_counts_who_went_without() -> None:
+    stage, _, pose = _stage(pose_rate_hz=12.5)  # every second frame of 25 a second
+    stage.set_effort(Effort(1, pose_rate=0.5))
+    seen = [stage.step(_frame(i, ADULT, CHILD)) for i in range(9)]
+    assert pose.asked == [2, 2, 2] and [bool(o.posed.any()) for o in seen] == [i % 4 == 0 for i in range(9)]
+    assert [o.drops for o in seen[:4]] == [{}, {"pose_rate": 2}, {"effort_pose": 2}, {"effort_pose": 2}]
+
+
+def test_where_every_frame_has_poses_a_share_is_of_the_models_rate() -> None:
+    stage, _, pose = _stage(pose_rate_hz=None)
+    stage.set_effort(Effort(1, pose_rate=0.5))  # 15 Hz of frames at 25 Hz: every second one
+    for i in range(10):
+        stage.step(_frame(i, ADULT))
+    assert pose.asked == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("configured", "effort", "asked", "drops"),
+    [
+        (None, 1, 1, {"effort_pose": 2}),
+        (2, 1, 1, {"pose_budget": 1, "effort_pose": 1}),
+        (1, 2, 1, {"pose_budget": 2}),
+        (0, 0, 0, {"pose_budget": 3}),
+        (9, 9, 3, {}),
+    ],
+)
+def test_the_smaller_budget_holds_and_each_counts_its_own(
+    configured: int | None, effort: int, asked: int, drops: dict[str, int]
+) -> None:
+    stage, _, pose = _stage(pose_budget=configured, pose_rate_hz=None, pose_threshold=0.1)
+    stage.set_effort(Effort(1, pose_budget=effort))
+    assert stage.step(_frame(0, ADULT, CHILD, GHOST)).drops == drops
+    assert sum(pose.asked) == asked
+
+
+def test_effort_takes_hold_at_the_next_frame_and_leaves_no_trace() -> None:
+    stage, _, _ = _stage(detect_stride=2)
+    plain, _, _ = _stage(detect_stride=2)
+    for i in range(12):
+        stage.set_effort(
+            Effort(3, detect_stride=4, pose_rate=0.2, pose_budget=1) if 4 <= i < 8 else FULL_EFFORT
+        )
+        seen, usual = stage.step(_frame(i, ADULT, CHILD)), plain.step(_frame(i, ADULT, CHILD))
+        if not 4 <= i < 8:
+            _same(seen, usual)
+    assert stage.memory() == plain.memory()
+
+
+def test_a_lowered_effort_is_the_same_for_many_frames_at_once() -> None:
+    frames = [_frame(i // 2, (10 + i, 30, 60 + i, 150, 200 + i), camera="ab"[i % 2]) for i in range(12)]
+    effort = Effort(2, detect_stride=2, pose_rate=0.5, pose_budget=0)
+    one, many = _stage()[0], _stage(threads=3)[0]
+    one.set_effort(effort)
+    many.set_effort(effort)
+    for a, b in zip([one.step(f) for f in frames], many.step_many(frames), strict=True):
+        _same(a, b)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -15,6 +15,7 @@ from walking import BODY, PRIOR, TORSO, cut, walkers
 
 from crowdstream.kernels.solve.gauss_newton import LiveConfig
 from crowdstream.kernels.solve.problem import Provenance, SolveStatus
+from crowdstream.stream.pressure.records import FULL_EFFORT, Effort
 from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
 
 
@@ -147,3 +148,30 @@ def test_paper_answers_through_the_same_face():
     )
     solution = Reconstructor(config, BODY, PRIOR).solve(problem)
     assert np.linalg.norm(solution.joints_m - joints, axis=-1).mean() < 0.3
+
+
+def test_less_effort_takes_fewer_steps_and_the_answer_stays_near():
+    problem, joints = walkers([0.3, 1.9, 3.6])
+    full = reconstructor().solve(problem)
+    less = reconstructor()
+    less.set_effort(Effort(1, solve_iterations=0.5))
+    halved = less.solve(problem)
+    fewer_steps = Reconstructor(
+        ReconstructConfig(live=LiveConfig(threads=2, outer=4, outer_warm=2)), BODY, PRIOR
+    )
+    np.testing.assert_array_equal(halved.joints_m, fewer_steps.solve(problem).joints_m)
+    assert not np.array_equal(halved.joints_m, full.joints_m)
+    off = np.linalg.norm(halved.joints_m[:, :, :22] - joints[:, :, :22], axis=-1)
+    assert off.mean() < 0.08 and (halved.status != SolveStatus.FAILED).all()
+
+
+def test_a_share_however_small_is_one_step_and_full_effort_is_what_the_settings_say():
+    problem, _ = walkers([0.3, 1.9], slots=24)
+    least = reconstructor()
+    least.set_effort(Effort(9, solve_iterations=0.01))
+    once = Reconstructor(ReconstructConfig(live=LiveConfig(threads=2, outer=1, outer_warm=1)), BODY, PRIOR)
+    np.testing.assert_array_equal(least.solve(problem).joints_m, once.solve(problem).joints_m)
+    back = reconstructor()
+    back.set_effort(Effort(9, solve_iterations=0.01))
+    back.set_effort(FULL_EFFORT)
+    np.testing.assert_array_equal(back.solve(problem).joints_m, reconstructor().solve(problem).joints_m)
