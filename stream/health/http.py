@@ -32,6 +32,8 @@ from .http_request import MAX_HEAD_BYTES, Refusal, parse_head
 from .pages import Pages, refused
 
 READ_BYTES = 4096
+BACKLOG = 64
+"""Connections the kernel holds for us; as each is taken at once, it only fills while the thread is not run."""
 LINGER_S = 0.5
 """How long unread input is thrown away after the answer: closing over it would make the peer lose the answer."""
 LINGER_BYTES = 1 << 16
@@ -129,7 +131,7 @@ class HealthServer:
         """Raises OSError where the address cannot be bound."""
         host, port = self.address.host, self.address.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=self.limits.connections)
+        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
         self.address = Address("tcp", host, self._listener.getsockname()[1])
         self._wake = socket.socketpair()
