@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "replay",
     "tail",
+    "control",
     "calibrate",
     "export",
     "overlay",

@@ -23,11 +23,14 @@ def replay(
     token: Annotated[str, typer.Option(help="Subscribers must show it", envvar="CROWDSTREAM_TOKEN")] = "",
     wait: Annotated[bool, typer.Option(help="Begin once somebody listens")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Figures as JSON at the end")] = False,
+    allow_plain: Annotated[
+        bool, typer.Option("--allow-plain", help="Serve other machines without TLS")
+    ] = False,
 ) -> None:
     """Publish a recorded log again: the same bytes, session and numbers."""
     times = _speed(speed)
     console = Console(stderr=True)
-    player = Replay(log, ServerSettings(Address.parse(listen), token))
+    player = Replay(log, ServerSettings(Address.parse(listen), token, allow_plain=allow_plain))
     address = player.start()
     drain_s = 0.0
     try:

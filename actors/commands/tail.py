@@ -22,6 +22,7 @@ from ...stream.wire.identity import identity_record
 from ...stream.wire.messages import Gap, Kind, Message, Tier, tier_of
 from ...stream.wire.revision import WHY_ROWS
 from ...stream.wire.tiers import typed_rows
+from .server_options import CaOption, FingerprintOption, InsecureOption, TokenFileOption, token_of, trust_of
 
 MOST_NAMED = 6
 """People of a revision that one line says more of."""
@@ -44,12 +45,19 @@ def tail(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per message, arrays in full")
     ] = False,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    fingerprint: FingerprintOption = "",
+    insecure: InsecureOption = False,
 ) -> None:
     """Follow a running engine or a replay: a line per message."""
     wanted = tuple(topic.strip() for topic in topics.split(",") if topic.strip())
     seen = 0
+    token, tls = token_of(token, token_file), trust_of(ca, fingerprint, insecure)
     try:
-        for event in subscribe(url, wanted, token, max_rate, reconnect=Reconnect(first_visit_s=wait)):
+        for event in subscribe(
+            url, wanted, token, max_rate, reconnect=Reconnect(first_visit_s=wait), tls=tls
+        ):
             print(json.dumps(_as_json(event)) if as_json else _line(event), flush=True)
             seen += isinstance(event, Message)
             if count and seen >= count:

@@ -187,10 +187,20 @@ def connect(
             if isinstance(tls, Trust):
                 tls.check(sock.getpeercert(binary_form=True))
         sock.settimeout(None)
+    except ssl.SSLCertVerificationError as exc:
+        sock.close()
+        raise _not_believed(address, exc) from exc
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _not_believed(address: Address, exc: ssl.SSLCertVerificationError) -> PublishError:
+    return PublishError(
+        f"{address} is not believed: {exc.verify_message}; name its authority with --ca FILE, or its certificate "
+        "with --fingerprint HEX"
+    )
 
 
 def _context(tls: ssl.SSLContext | Trust | None) -> ssl.SSLContext:
@@ -207,7 +217,10 @@ async def connect_async(
         return await asyncio.open_unix_connection(address.path)
     if address.scheme != "tls":
         return await asyncio.open_connection(address.host, address.port)
-    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=_context(tls))
+    try:
+        reader, writer = await asyncio.open_connection(address.host, address.port, ssl=_context(tls))
+    except ssl.SSLCertVerificationError as exc:
+        raise _not_believed(address, exc) from exc
     try:
         if isinstance(tls, Trust):
             tls.check(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
