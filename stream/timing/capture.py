@@ -36,6 +36,7 @@ from .reports import ReportedClock
 
 _FIRST_INTERVAL_NS = 40_000_000
 _LONGEST_INTERVAL_NS = 1_000_000_000
+_HUDDLE_NS = 1_000
 _FEW = 5
 """So many frames in a row without a usable presentation time are taken to lie evenly; more follow their arrival."""
 _REPORT_SPAN_NS = 60_000_000_000
@@ -92,6 +93,8 @@ class CaptureClock:
             round(c.max_clock_error_s * 1e9), round(c.report_step_s * 1e9), round(c.report_age_s * 1e9)
         )
         self._slew_ns = round(c.slew_s * 1e9)
+        self._most_ahead_ns = round(c.step_s * 1e9)
+        self._most_off_ns = 2 * round(c.max_clock_error_s * 1e9)
         self._last_ns = after_ns
         self._fresh = after_ns is not None  # the next stamp begins a new timeline
         self._off_ns: int | None = None
@@ -162,18 +165,29 @@ class CaptureClock:
         leap_ns, self._target_ns = target_ns - self._target_ns, target_ns
         if self._off_ns is None:
             self._off_ns = target_ns
-        elif abs(leap_ns) > self._slew_ns:
+        elif abs(leap_ns) > self._slew_ns or target_ns - self._off_ns > 2 * self._slew_ns:
             self._off_ns, self._fresh = target_ns, True
         else:
             self._off_ns += self._slew(target_ns - self._off_ns, passed_ns, media_ns, arrival_ns)
         t_ns = media_ns + self._off_ns
         if self._last_ns is not None:
-            share = 1.0 - self.config.catch_up_rate
-            least_ns = self._interval_ns if self._fresh or not passed_ns else passed_ns
-            t_ns = max(t_ns, self._last_ns + max(1, int(share * least_ns)))
+            usual_ns = self._interval_ns if self._fresh or not passed_ns else passed_ns
+            t_ns = max(t_ns, self._after_last(usual_ns, arrival_ns))
         self._off_ns = t_ns - media_ns
         self._skew_ns = shortest_ns - self._off_ns
         return t_ns
+
+    def _after_last(self, usual_ns: int, arrival_ns: int) -> int:
+        """The earliest stamp that may follow the last one: a share of a frame later, so that nobody seems to leap.
+
+        Only where the last one lies far in the future (presentation times that run at a multiple of real time) the
+        frames huddle together until time has come that far.
+        """
+        assert self._last_ns is not None
+        most_ns = self._most_ahead_ns if self._origin is ClockOrigin.HOST else self._most_off_ns
+        if self._last_ns - arrival_ns - self._lead_ns > most_ns:
+            return self._last_ns + _HUDDLE_NS
+        return self._last_ns + max(_HUDDLE_NS, int((1.0 - self.config.catch_up_rate) * usual_ns))
 
     def _aim(self, media_ns: int, shortest_ns: int) -> int:
         """Where `off` is to go; sets origin and lead."""
@@ -204,4 +218,4 @@ class CaptureClock:
             t_ns = min(t_ns, self._last_ns + self._interval_ns * 3 // 2)
         else:
             self._origin, self._skew_ns = ClockOrigin.HOST, None
-        return max(t_ns, self._last_ns + max(1, self._interval_ns // 2))
+        return max(t_ns, self._after_last(self._interval_ns, arrival_ns))
