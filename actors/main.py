@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "replay",
     "tail",
+    "status",
     "control",
     "calibrate",
     "export",

@@ -25,7 +25,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from ..errors import PublishError
-from ..wire.server import Address
+from ..wire.address import Address
 from .board import HealthBoard
 from .config import HealthConfig
 from .http_request import MAX_HEAD_BYTES, Refusal, parse_head

@@ -12,12 +12,12 @@ an orchestrator's probe needs no secret.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import json
 import math
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from ..wire.address import is_loopback
 from .board import HealthBoard
 from .exposition import OPENMETRICS, TEXT
 from .http_request import HttpRequest, Refusal
@@ -145,13 +145,7 @@ def _probe(good: bool, said: str, word: str, bad_word: str, known: bool) -> Resp
 def _names_this_machine(host: str) -> bool:
     """`localhost` or a loopback address, with or without a port."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    name = name.strip("[]").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name.strip("[]").lower())
 
 
 def _finite(value: object) -> object:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..sources.live.records import CameraPhase
 from .exposition import Family, MetricKind, render
-from .records import CameraHealth, HealthReport, StageHealth
+from .records import PHASES, CameraHealth, HealthReport, StageHealth
 
 MOST_CAMERAS = 64
 MOST_CAUSES = 64
@@ -33,7 +32,7 @@ def metrics_text(
 
     Args:
         report: the newest; None before the first: then only `up` is told.
-        wire: what the sockets counted: `messages` (topic -> count), `bytes`, `connections`, `refused`.
+        wire: what the sockets counted: the fields of `WireStats`, and `topics` (topic -> messages published).
         age_s: since the report was made.
     """
     return render(families(report, wire or {}, age_s), openmetrics)
@@ -96,8 +95,8 @@ def _cameras(cameras: Sequence[CameraHealth]) -> list[Family]:
             frames_by.update(camera.dropped)
         for result, count in _bounded(frames_by.items()):
             frames.set(count, camera=name, result=result)
-        for phase in CameraPhase:
-            phases.set(sum(camera.phase == phase for camera in group), camera=name, phase=phase.value)
+        for phase in PHASES:
+            phases.set(sum(camera.phase == phase for camera in group), camera=name, phase=phase)
         for camera in group:
             if camera.fault:
                 faults.set(1, camera=name, fault=camera.fault)
@@ -227,28 +226,36 @@ def _publishing(report: HealthReport) -> list[Family]:
 
 
 def _wire(wire: Mapping[str, object]) -> list[Family]:
-    messages = Family("messages_total", C, "Messages published, by topic.")
-    topics = wire.get("messages")
-    if isinstance(topics, Mapping):
-        counts = [(str(k), v) for k, v in topics.items() if isinstance(v, int)]
-        for topic, count in _bounded(counts, MOST_TOPICS):
-            messages.set(count, topic=topic)
-    out = [messages]
-    for key, (name, text, kind) in WIRE_COUNTS.items():
-        value = wire.get(key)
-        if isinstance(value, int | float):
-            out.append(_one(name, text, value, kind))
+    """Of `WireStats`, and of `topics`: what each topic has published."""
+    out = []
+    for key, (name, text, kind, label) in WIRE_COUNTS.items():
+        family, value = Family(name, kind, text), wire.get(key)
+        if not label and isinstance(value, int):
+            family.set(value)
+        elif label and isinstance(value, Mapping):
+            counts = [(str(name), count) for name, count in value.items() if isinstance(count, int)]
+            for row, count in _bounded(counts, MOST_TOPICS):
+                family.set(count, **{label: row})
+        out.append(family)
     return out
 
 
 WIRE_COUNTS = {
-    "bytes": ("published_bytes_total", "Bytes of the messages published, each counted once.", C),
-    "connections": ("connections", "Open connections, with those that have not said hello.", G),
-    "refused": ("refused_total", "Connections ended for a wrong token, a late hello or a broken rule.", C),
-    "requests": ("control_requests_total", "Requests that came over the control protocol.", C),
-    "requests_refused": ("control_refused_total", "Requests that were refused.", C),
+    "topics": ("published_total", "Messages published, by topic.", C, "topic"),
+    "connections": ("connections", "Open connections, those that have not said hello too.", G, ""),
+    "accepted": ("connections_total", "Connections accepted.", C, ""),
+    "refused": ("refused_total", "Connections that the server ended, by cause.", C, "cause"),
+    "requests": (
+        "control_requests_total",
+        "Requests over the control protocol, by what became of them.",
+        C,
+        "result",
+    ),
+    "messages": ("sent_messages_total", "Messages given to sockets, of all subscribers.", C, ""),
+    "bytes": ("sent_bytes_total", "Bytes given to sockets, of all subscribers.", C, ""),
+    "throttled": ("throttled_total", "Times that a peer was read more slowly than it sent.", C, ""),
 }
-"""Key of the sockets' figures -> metric."""
+"""Key of the sockets' figures -> metric, help, kind, and the label of those that are maps."""
 
 
 def _one(name: str, text: str, value: float, kind: MetricKind = G) -> Family:

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 from .histogram import Counts
 
+RUNNING = "running"
+BAD_PHASES = ("failed", "reconnecting", "stalled")
+"""Phases that somebody should look at."""
+PHASES = ("starting", RUNNING, "paused", "ended", *BAD_PHASES)
+"""Values of `CameraPhase`, which is not imported here: whoever reads a report need not load a decoder."""
+
 
 @dataclass(frozen=True)
 class CameraHealth:

@@ -14,7 +14,7 @@ HIDDEN = "***"
 SHORTEST_SECRET = 4
 """Characters. Shorter ones would hide every other word and are no secrets."""
 
-_LONG_NAMES = r"(?:token|password|passwd|passphrase|pwd|secret|credentials?|api[_\-]?key|access[_\-]?key|private[_\-]?key)"
+_LONG_NAMES = r"(?:token|passw(?:or)?d|passphrase|pwd|secret|credentials?|(?:api|access|private)[_\-]?key)"
 _SHORT_NAMES = r"(?<![a-z0-9])(?:pass|auth|sig|signature|key)"
 """Ends of many harmless words, and words of prose: only in front of an equals sign."""
 _VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s&;,#"'}\])]+)"""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..sources.live.records import CameraPhase
-from .records import CameraHealth, HealthReport
+from .records import BAD_PHASES, RUNNING, CameraHealth, HealthReport
 
 STALE_S = 30.0
 """A report comes every 2 s; without one for so long the supervisor hangs."""
@@ -27,7 +26,7 @@ def ready(report: HealthReport | None, age_s: float, stale_s: float = STALE_S) -
     up, said = alive(report, age_s, stale_s)
     if not up:
         return False, said
-    running = sum(camera.phase == CameraPhase.RUNNING for camera in report.cameras)
+    running = sum(camera.phase == RUNNING for camera in report.cameras)
     if report.ready:
         return True, f"ready: {running} of {len(report.cameras)} cameras run"
     if not report.cameras:
@@ -51,13 +50,11 @@ def troubles(report: HealthReport) -> list[str]:
         out.append(f"working at reduced effort, rung {report.effort_level}{why}")
     for stage in report.stages:
         if stage.restarts:
-            out.append(f"{stage.name} was replaced {stage.restarts} times")
+            times = "once" if stage.restarts == 1 else f"{stage.restarts} times"
+            out.append(f"{stage.name} was replaced {times}")
         if stage.queue_limit and stage.queued >= stage.queue_limit:
             out.append(f"{stage.name} is behind: {stage.queued} wait, as many as may")
     return out
-
-
-BAD_PHASES = (CameraPhase.FAILED, CameraPhase.RECONNECTING, CameraPhase.STALLED)
 
 
 def named(cameras: tuple[CameraHealth, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crowdstream.stream.health.camera_meter import CameraMeter
-from crowdstream.stream.health.records import CameraHealth, HealthReport, StageHealth
+from crowdstream.stream.health.records import BAD_PHASES, PHASES, CameraHealth, HealthReport, StageHealth
 from crowdstream.stream.health.verdict import alive, ready, span, troubles
 from crowdstream.stream.records import ClockOrigin
 from crowdstream.stream.sources.live.records import CameraPhase, CameraState, SourceFault
@@ -17,6 +17,11 @@ def state(phase: CameraPhase, attempt: int = 0, fault: SourceFault | None = None
 
 def report(*cameras: CameraHealth, is_ready: bool = True, **fields: object) -> HealthReport:
     return HealthReport(0, "s", 90.0, is_ready, cameras, **fields)  # type: ignore[arg-type]
+
+
+def test_a_report_knows_every_phase() -> None:
+    assert sorted(PHASES) == sorted(phase.value for phase in CameraPhase)
+    assert set(BAD_PHASES) == {CameraPhase.FAILED, CameraPhase.RECONNECTING, CameraPhase.STALLED}
 
 
 def test_a_camera_that_runs_has_its_rates_and_its_age() -> None:
@@ -96,7 +101,7 @@ def test_what_an_operator_must_know_is_said_and_nothing_else() -> None:
         "hall reconnecting (auth failed)",
         "3 commits",
         "rung 2: frames wait",
-        "replaced 1",
+        "replaced once",
         "8 wait",
     ):
         assert any(part in line for line in said)

@@ -88,7 +88,9 @@ def filled() -> HealthReport:
     )  # fmt: skip
 
 
-WIRE = {"messages": {"live.gate": 5}, **dict.fromkeys(WIRE_COUNTS, 3)}
+WIRE = {key: {"a": 3} if label else 3 for key, (_, _, _, label) in WIRE_COUNTS.items()} | {
+    "topics": {"live.gate": 5}
+}
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
@@ -105,7 +107,7 @@ def test_the_page_is_well_formed_and_says_what_the_report_says(openmetrics: bool
     assert of(samples, "drops_total") == {("tracking", "late"): 4}
     assert of(samples, "backend_info") == {("detector", "yolox", "onnxruntime-cpu"): 1}
     assert of(samples, "latency_recent_seconds") == {("live", "0.50"): 0.04, ("live", "0.95"): 0.2}
-    assert of(samples, "messages_total") == {("live.gate",): 5}
+    assert of(samples, "published_total") == {("live.gate",): 5}
     assert of(samples, "report_age_seconds") == {(): 1.5}
     counter = "crowdstream_frames" if openmetrics else "crowdstream_frames_total"
     assert kinds[counter] == "counter"

@@ -100,7 +100,7 @@ def test_figures_are_json_and_prometheus() -> None:
     figures = json.loads(ask(pages, "/status.json").body)
     assert figures["cameras"][0]["name"] == "gate" and figures["cameras"][0]["skew_s"] is None
     metrics = ask(pages, "/metrics")
-    assert "crowdstream_published_bytes_total 7\n" in metrics.body and "0.0.4" in metrics.content_type
+    assert "crowdstream_sent_bytes_total 7\n" in metrics.body and "0.0.4" in metrics.content_type
     modern = ask(pages, "/metrics", accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
     assert modern.body.endswith("# EOF\n") and "openmetrics" in modern.content_type
 
