@@ -243,7 +243,7 @@ def _wire(wire: Mapping[str, object]) -> list[Family]:
 WIRE_COUNTS = {
     "topics": ("published_total", "Messages published, by topic.", C, "topic"),
     "connections": ("connections", "Open connections, those that have not said hello too.", G, ""),
-    "accepted": ("connections_total", "Connections accepted.", C, ""),
+    "accepted": ("accepted_total", "Connections accepted.", C, ""),
     "refused": ("refused_total", "Connections that the server ended, by cause.", C, "cause"),
     "requests": (
         "control_requests_total",
