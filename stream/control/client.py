@@ -28,6 +28,9 @@ NO_TOPIC = "-"
 """A pattern that no topic matches: only answers are wanted."""
 TIMEOUT_S = 15.0
 """A little longer than an engine may take."""
+FOR_NOW = ("too many connections", "session ended")
+"""Starts of goodbyes that another try may not hear."""
+AGAIN_S = 0.1
 
 
 class _Asking:
@@ -58,6 +61,8 @@ class _Asking:
                     return event
                 case Bye() if self.ticket:
                     raise self.lost(f"goodbye: {event.reason}")
+                case Bye() if event.reason.startswith(FOR_NOW):
+                    raise ConnectionResetError(event.reason)
                 case Bye():
                     raise PublishError(f"{self.shown} refuses: {event.reason}")
         return None
@@ -69,6 +74,10 @@ class _Asking:
         return PublishError(
             f"{self.shown} was lost before it answered ({said}); {self.verb} may have been done: ask for status"
         )
+
+    def may_try_again(self, cause: Exception) -> bool:
+        """Somebody is there, and nothing has been asked yet."""
+        return not self.ticket and isinstance(cause, ConnectionResetError | BrokenPipeError)
 
     def late(self, timeout_s: float) -> PublishError:
         return self.lost(f"nothing within {timeout_s:g} s")
@@ -100,13 +109,17 @@ class ControlClient:
         """
         asking = _Asking(str(self.address), self._token, verb, args)
         until_s = time.monotonic() + self.timeout_s
-        try:
-            with connect(self.address, self._tls, self.timeout_s) as sock:
-                reply = self._exchange(sock, asking, until_s)
-        except TimeoutError:
-            raise asking.late(self.timeout_s) from None
-        except (OSError, ProtocolError) as exc:
-            raise asking.lost(exc) from exc
+        while True:
+            try:
+                with connect(self.address, self._tls, self.timeout_s) as sock:
+                    reply = self._exchange(sock, asking, until_s)
+                break
+            except TimeoutError:
+                raise asking.late(self.timeout_s) from None
+            except (OSError, ProtocolError) as exc:
+                if not asking.may_try_again(exc) or time.monotonic() + AGAIN_S > until_s:
+                    raise asking.lost(exc) from exc
+            time.sleep(AGAIN_S)
         self.permission = asking.permission
         return reply
 
@@ -131,26 +144,37 @@ class ControlClient:
         asking = _Asking(str(self.address), self._token, verb, args)
         try:
             async with asyncio.timeout(self.timeout_s):
-                reader, writer = await connect_async(self.address, self._tls)
-                try:
-                    writer.write(asking.talk.open())
-                    reply = None
-                    while reply is None:
-                        data = await reader.read(READ_BYTES)
-                        if not data:
-                            raise ConnectionResetError("connection closed")
-                        reply = asking.step(asking.talk.feed(data))
-                        writer.write(asking.talk.outgoing())
-                finally:
-                    writer.close()
-                    with contextlib.suppress(OSError):
-                        await writer.wait_closed()
+                while True:
+                    try:
+                        reply = await self._exchange_async(asking)
+                        break
+                    except ConnectionError as exc:
+                        if not asking.may_try_again(exc):
+                            raise
+                    await asyncio.sleep(AGAIN_S)
         except TimeoutError:
             raise asking.late(self.timeout_s) from None
         except (OSError, ProtocolError) as exc:
             raise asking.lost(exc) from exc
         self.permission = asking.permission
         return reply
+
+    async def _exchange_async(self, asking: _Asking) -> Reply:
+        reader, writer = await connect_async(self.address, self._tls)
+        try:
+            writer.write(asking.talk.open())
+            while True:
+                data = await reader.read(READ_BYTES)
+                if not data:
+                    raise ConnectionResetError("connection closed")
+                reply = asking.step(asking.talk.feed(data))
+                if reply is not None:
+                    return reply
+                writer.write(asking.talk.outgoing())
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 def require(reply: Reply) -> Reply:

@@ -113,10 +113,10 @@ class Connection:
             cause, reason = self._cut
             if cause is not None:
                 door.note(cause)
-        except Refused as exc:
-            reason = self._refuse(exc.cause, str(exc))
         except ProtocolError as exc:
-            reason = self._refuse(Cause.PROTOCOL, str(exc))
+            cause, reason = exc.cause if isinstance(exc, Refused) else Cause.PROTOCOL, str(exc)
+            if cause is not None:
+                door.note(cause)
         except OSError:
             if self._in_handshake:
                 door.note(Cause.TLS)
@@ -128,10 +128,6 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._part(reason)
             door.leave(self.number)
-
-    def _refuse(self, cause: Cause, text: str) -> str:
-        self._house.door.note(cause)
-        return text
 
     # --- hello --------------------------------------------------------------------------------------------
 
@@ -153,11 +149,12 @@ class Connection:
             raise Refused(Cause.LATE_HELLO, f"no hello within {limit_s:g} s") from None
         permission = self._house.access.permission(hello.token, self.peer)
         if permission is None:
+            self._house.door.note(Cause.WRONG_TOKEN)  # at once: it may be gone before it has its answer
             wait_s = self._house.door.wrong_token(self.peer.name, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._house.stopping.wait()
-            raise Refused(Cause.WRONG_TOKEN, "wrong token")
+            raise Refused(None, "wrong token")
         return hello, permission, rest
 
     async def _open(self) -> None:

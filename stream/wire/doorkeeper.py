@@ -36,9 +36,9 @@ class Cause(StrEnum):
 
 
 class Refused(ProtocolError):
-    """A connection ended for a reason that is counted."""
+    """A connection ended for a reason of its own; None where it has been counted already."""
 
-    def __init__(self, cause: Cause, text: str) -> None:
+    def __init__(self, cause: Cause | None, text: str) -> None:
         super().__init__(text)
         self.cause = cause
 
@@ -51,8 +51,8 @@ class DoorLimits:
     """That have said hello."""
     per_address: int = 48
     """Of them, of one address of another machine."""
-    knocking: int = 64
-    """That have said nothing yet."""
+    knocking: int = 128
+    """On the doorstep: that have said nothing yet, or hear their goodbye."""
     addresses: int = 1024
     """Addresses whose wrong tokens are remembered."""
     first_wait_s: float = 0.25
