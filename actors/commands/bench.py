@@ -52,6 +52,37 @@ def wire(json: JsonOption = False, gate: GateOption = False, update: UpdateOptio
     _finish(run_wire(), json, gate, update)
 
 
+@app.command("subscribers")
+def subscribers(
+    seconds: Annotated[float, typer.Option(min=30.0, help="Length of the run.")] = 60.0,
+    count: Annotated[int, typer.Option("--subscribers", min=1, max=1000)] = 50,
+    people: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+    rate: Annotated[float, typer.Option(min=1.0, max=240.0, help="Frames a second.")] = 30.0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="That the subscribers share.")] = 2,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """Many subscribers of one server, one of them stuck: age of messages where they are read, memory."""
+    from ...lab.bench.subscribers import run_subscribers
+
+    _finish(run_subscribers(seconds, count, people, rate, processes, note.print), json, gate, update)
+
+
+@app.command("fuzz")
+def fuzz(
+    seconds: Annotated[float, typer.Option(min=1.0, help="Length of the attack.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same attacks.")] = 0,
+    json: JsonOption = False,
+    gate: GateOption = False,
+    update: UpdateOption = False,
+) -> None:
+    """Attack a listening server, well-behaved subscribers beside: alive, memory, refusals by cause."""
+    from ...lab.bench.fuzz_listener import fuzz_metrics, run_fuzz
+
+    _finish(fuzz_metrics(run_fuzz(seconds, seed, note.print)), json, gate, update)
+
+
 @app.command("refine")
 def refine(
     seconds: Annotated[float, typer.Option(min=8.0, help="Length of one run.")] = 24.0,
