@@ -1,4 +1,4 @@
-"""Sources of frames: one interface over files, folders and (later) live cameras."""
+"""Sources of frames: one interface over files and folders; live cameras, which come when they come."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from ..errors import SourceError
 from .base import Source, SourceConfig, SourceStats
 from .file import FileSource
 from .folder import FolderSource
+from .live.address import is_live
+from .live.open import open_live
+from .live.source import LiveSource
 from .pace import DropStale, KeepAll, LatePolicy, PacedSource, paced
 
 __all__ = [
@@ -16,10 +19,13 @@ __all__ = [
     "FolderSource",
     "KeepAll",
     "LatePolicy",
+    "LiveSource",
     "PacedSource",
     "Source",
     "SourceConfig",
     "SourceStats",
+    "is_live",
+    "open_live",
     "open_source",
     "paced",
 ]
