@@ -139,6 +139,11 @@ class CalibrationStage:
             self._keep(top[row], bottom[row], int(ids[row]))
         self._seen.kept_ns[np.isin(self._seen.ids, ids[use])] = now_ns
 
+    def begin_anew(self) -> None:
+        """Whoever is seen now is somebody else, and time may go back; the uprights stay, and are tried again."""
+        self._seen = _Seen()
+        self._tried_at = 0
+
     def ready(self) -> bool:
         """Whether an estimate is worth its time: enough uprights, and clearly more than at the last try."""
         return self.uprights >= max(self.config.min_uprights, int(_GROWTH * self._tried_at))

@@ -86,6 +86,12 @@ class TrackingStage:
         ended, self._ended = self._ended, []
         return ended
 
+    def begin_anew(self, next_id: int) -> None:
+        """Nobody is tracked any more, and time may go back; ids go on, from `next_id` at least."""
+        fresh = TrackingStage(self.config, self.camera, self.size_px)
+        fresh._geometry, fresh._next_id = self._geometry, max(self._next_id, next_id)
+        vars(self).update(vars(fresh))
+
     def predict_boxes(self, t_capture_ns: int) -> tuple[Int[Array, "M"], Float[Array, "M 4"]]:
         """Ids and boxes of everybody tracked, at a time not before the last frame's; changes nothing."""
         dt_s = 0.0 if self._t_ns is None else (t_capture_ns - self._t_ns) / 1e9

@@ -174,6 +174,23 @@ class WindowAssembler:
             self._end_epoch()
         return self.pop_ready()
 
+    def begin_anew(self, next_window: int) -> None:
+        """Forgets every open window, and closed ones numbered below; goes on with a segment from `next_window` on."""
+        config = self._config
+        kept = deque(rows for rows in self._closed if rows.window >= next_window)
+        self.stats.overflow += len(self._closed) - len(kept)
+        self._closed = kept
+        self._opening.clear()
+        self._strays.clear()
+        covered = (
+            self._next_window * config.hop
+        )  # of windows that were closed, here or by who was here before
+        if self._timeline is not None:
+            covered += config.frames
+        if next_window > 0:
+            covered = max(covered, (next_window - 1) * config.hop + config.frames)
+        self._leave_timeline(covered)
+
     def _index_of(self, camera: str) -> int:
         if camera not in self._place:
             raise ShapeError(f"unknown camera '{camera}'; this site has {', '.join(self._place)}")
@@ -206,10 +223,14 @@ class WindowAssembler:
         while covered < end:
             covered = self._next_window * config.hop + config.frames
             self._close_window()
-        # slots of the next epoch begin behind the last window of this one, and with a segment
-        step = math.lcm(config.hop, config.frames)
-        self._next_window = -(-covered // step) * step // config.hop
+        self._leave_timeline(covered)
+
+    def _leave_timeline(self, covered: int) -> None:
+        """Slots of the next epoch begin behind those that the windows of this one cover, and with a segment."""
+        step = math.lcm(self._config.hop, self._config.frames)
+        self._next_window = -(-covered // step) * step // self._config.hop
         self._timeline = None
+        self._newest = [None] * len(self._newest)
         self._slots = [{} for _ in self._slots]
         self._confirmed.clear()
         self._last_row.clear()

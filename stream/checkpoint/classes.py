@@ -31,6 +31,8 @@ _PLAIN = {
     "stream.export.merge": ("WindowMerger",),
     "stream.identity": ("IdentityMap",),
     "stream.refine.guides": ("GuideBank",),
+    "stream.refine.persons": ("PersonReviser",),
+    "stream.refine.printed": ("PrintedGuidance",),
     "stream.refine.timeline": ("Timelines",),
     "stream.stitch.scene": ("SceneMemory",),
     "stream.stitch.stage": ("StitchStage",),

@@ -78,7 +78,7 @@ class _Writer:
 
     def __init__(self, outside: Mapping[str, object]) -> None:
         self._outside = {id(value): name for name, value in outside.items() if value is not None}
-        self._outside_types = {type(value) for value in outside.values()}
+        self._outside_types = {type(value) for value in outside.values() if value is not None}
         self._tables: list[_Table] = []
         self._place: dict[type, int] = {}
         self._row: dict[int, int] = {}  # id -> row; the table follows from the type

@@ -22,7 +22,9 @@ from ...kernels.ground import Ground
 from ...kernels.priors.motion_prior import MotionPrior
 from ...kernels.priors.pose_prior import PosePrior
 from ...kernels.solve.problem import MODEL_RATE_HZ, SolveStatus, WindowSolution
-from ..errors import RefineError
+from ..checkpoint.frozen import freeze
+from ..checkpoint.thawed import thaw
+from ..errors import CheckpointError, RefineError
 from ..export.merge import WindowMerger
 from ..identity import IdentityEvent, IdentityMap
 from ..prior_files import load_motion_prior
@@ -38,6 +40,11 @@ from .timeline import Timelines, stretch_of
 
 Array = np.ndarray
 
+_STATE = (
+    "_identity", "_timelines", "_merger", "_bank", "_reviser", "_printed", "_people", "_ground", "_done", "_rev",
+    "_min_rev", "_counts", "_seconds",
+)  # fmt: skip
+"""Attributes of the stage that are its state."""
 _HORIZON_SEGMENTS = 4
 """Segments kept beyond the longest gap: context before it, and joins that come late."""
 
@@ -71,6 +78,10 @@ class RefineStage:
             )
         self.config = config
         self._body, self._window = body, window
+        self._outside = {
+            "config": config, "groups": config.groups, "paper": solve.paper, "body": body,
+            "motion_prior": motion_prior, "pose_prior": pose_prior,
+        }  # fmt: skip
         self._identity = IdentityMap()
         self._timelines = Timelines(window.frames)
         self._merger = WindowMerger()
@@ -130,6 +141,21 @@ class RefineStage:
         """
         self._apply(identity)
         self._min_rev = max(self._min_rev, min_rev)
+
+    def snapshot(self) -> bytes:
+        """Everything that shapes what comes out from now on, for `restore`."""
+        return freeze({name: getattr(self, name) for name in _STATE}, self._outside)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot as if nothing had happened; settings and networks must be the same.
+
+        Raises:
+            CheckpointError: damaged, or of another version of the engine; nothing has changed then.
+        """
+        state = thaw(snapshot, self._outside)
+        if not isinstance(state, dict) or state.keys() != {*_STATE}:
+            raise CheckpointError("a snapshot that is none of a refiner; it cannot be gone on from")
+        vars(self).update(state)
 
     def report(self) -> RefineReport:
         """What was done, skipped and left out so far."""

@@ -100,6 +100,17 @@ class StitchStage:
         self._forget()
         return events
 
+    def begin_anew(self) -> None:
+        """Whoever was seen so far is never joined to whoever comes; time may go back. The scene stays what it is."""
+        self._tracklets.clear()
+        self._previous.clear()
+        self._person.clear()
+        self._headers.clear()
+        self._motion.clear()
+        self._late.clear()
+        self._doubtful.clear()
+        self._now_ns = self._reviewed_ns = None
+
     def finish(self) -> tuple[IdentityEvent, ...]:
         """The end of the stream: a last look, also at tracks that have only begun."""
         if self._geometry is None or self._now_ns is None or not self.config.enabled:
