@@ -161,11 +161,6 @@ class SiteStage:
         self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
         return SiteOutput((), problems, notes, self._late(), identity, calibration=fresh)
 
-    def set_calibration(self, calibration: Calibration) -> None:
-        """A camera and a ground that somebody knows hold from now on, for the windows that wait too."""
-        self._candidate = None
-        self._hold(calibration)
-
     def new_timeline(self) -> SiteOutput:
         """The clock stepped: what was open is given out, and nobody seen before is seen again; numbers go on."""
         identity = self._stitcher.finish()
@@ -173,11 +168,6 @@ class SiteStage:
         output = SiteOutput((), problems, (), self._late(), identity)
         self.move_on(0, 0)
         return output
-
-    def set_calibration(self, calibration: Calibration) -> None:
-        """Somebody knows better how the camera stands: from the next frame on, that holds."""
-        self._candidate = None
-        self._hold(calibration)
 
     def move_on(self, next_window: int, next_person: int) -> None:
         """The engine was away: a new timeline and new tracks, whatever was open is given up; the calibration stays.
