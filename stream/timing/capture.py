@@ -157,8 +157,9 @@ class CaptureClock:
     def _from_media(self, media_ns: int, arrival_ns: int) -> int:
         """The rules of `off`, as in the head of this file."""
         passed_ns = 0 if self._media_ns is None else media_ns - self._media_ns
-        if 0 < passed_ns < _LONGEST_INTERVAL_NS:
-            self._interval_ns += (passed_ns - self._interval_ns) // 8
+        each_ns = passed_ns // (1 + self._unstamped)
+        if 0 < each_ns < _LONGEST_INTERVAL_NS:
+            self._interval_ns += (each_ns - self._interval_ns) // 8
         self._media_ns, self._unstamped = media_ns, 0
         shortest_ns = self._delay.push(media_ns, arrival_ns)
         target_ns = self._aim(media_ns, shortest_ns)
@@ -171,7 +172,7 @@ class CaptureClock:
             self._off_ns += self._slew(target_ns - self._off_ns, passed_ns, media_ns, arrival_ns)
         t_ns = media_ns + self._off_ns
         if self._last_ns is not None:
-            usual_ns = self._interval_ns if self._fresh or not passed_ns else passed_ns
+            usual_ns = self._interval_ns if self._fresh or not passed_ns else each_ns
             t_ns = max(t_ns, self._after_last(usual_ns, arrival_ns))
         self._off_ns = t_ns - media_ns
         self._skew_ns = shortest_ns - self._off_ns
@@ -215,7 +216,7 @@ class CaptureClock:
         if self._last_ns is None:
             return t_ns
         if self._unstamped <= _FEW and self._off_ns is not None:
-            t_ns = min(t_ns, self._last_ns + self._interval_ns * 3 // 2)
+            t_ns = min(t_ns, self._last_ns + self._interval_ns)
         else:
             self._origin, self._skew_ns = ClockOrigin.HOST, None
         return max(t_ns, self._after_last(self._interval_ns, arrival_ns))

@@ -12,7 +12,9 @@ S = 1_000_000_000
 FRAME = 40_000_000
 
 
-def _read(clock: MediaClock, pts: list[int | None], shortest: int | None = 0, start: int = 0) -> list[Reading]:
+def _read(
+    clock: MediaClock, pts: list[int | None], shortest: int | None = 0, start: int = 0
+) -> list[Reading]:
     """Frames of 25 Hz that arrive on time, with these presentation times in ns."""
     readings = []
     for k, p in enumerate(pts):
