@@ -128,14 +128,14 @@ class Desk:
     def _full(self, connection: int, number: int, now_s: float) -> tuple[Outcome, str] | None:
         """Why nothing more is taken from this connection now."""
         limits = self.limits
+        pace = self._pace.setdefault(connection, Allowance(limits.per_s, limits.burst))
+        if not pace.try_take(1.0, now_s):
+            return Outcome.FLOOD, f"more than {limits.per_s:g} requests a second; ask more slowly"
         waiting = self._of.get(connection, set())
         if number in waiting:
             return Outcome.INVALID, f"id {number} still waits for its answer; give every request its own"
         if len(waiting) >= limits.outstanding:
             return Outcome.BUSY, f"{limits.outstanding} requests wait for answers; wait for one of them"
-        pace = self._pace.setdefault(connection, Allowance(limits.per_s, limits.burst))
-        if not pace.try_take(1.0, now_s):
-            return Outcome.FLOOD, f"more than {limits.per_s:g} requests a second; ask more slowly"
         if len(self._queue) >= limits.queue or len(self._open) >= limits.unanswered:
             return Outcome.BUSY, "too many requests wait for the engine; try again later"
         return None

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from ..control.records import Permission
 from .codec import encode
-from .messages import VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of, topic_matches
+from .messages import VERSION, Control, Gap, Hello, Kind, Message, Tier, tier_of
 from .subscriber import Cursor, DropOldest, Subscriber, Waiting
 from .topic_ring import History, HubLimits, Resume, Topic, plan_resume, state_key
 
@@ -41,6 +41,8 @@ class Hub:
         self.history = history
         self.wall_ns = wall_ns
         self.topics: dict[str, Topic] = {}
+        self._durable: list[Topic] = []
+        """Those read by cursor; who is who goes before bodies."""
         self._subs: list[Subscriber] = []
         self.dropped = 0
         self.sent_messages = 0
@@ -54,8 +56,10 @@ class Hub:
         if topic is None:
             topic = self.topics[name] = Topic(name, tier_of(name), head)
             if topic.durable:
+                self._durable = sorted([*self._durable, topic], key=lambda t: not t.adds_up)
                 for sub in self._subs:
-                    sub.cursors[name] = Cursor(head + 1, caught_up=True)
+                    if sub.wants(name):
+                        sub.cursors[name] = Cursor(head + 1, caught_up=True)
         return topic
 
     def publish(self, message: Message, data: bytes, now_s: float) -> None:
@@ -63,6 +67,7 @@ class Hub:
         if message.sid != self.sid:  # a replayed log goes from one session to the next
             self.sid = message.sid
             self.topics.clear()
+            self._durable.clear()
             for sub in self._subs:
                 sub.closing = sub.closing or "session ended"
         topic = self.declare(message.topic, message.seq - 1)
@@ -71,9 +76,9 @@ class Hub:
             if topic.durable or sub.closing:
                 continue  # read by cursor
             if topic.tier in (Tier.HEALTH, Tier.STATUS, Tier.SCHEMA):
-                if topic.tier is Tier.SCHEMA or topic_matches(topic.name, sub.topics):
+                if topic.tier is Tier.SCHEMA or sub.wants(topic.name):
                     self.control(sub, data)
-            elif topic_matches(topic.name, sub.topics):
+            elif sub.wants(topic.name):
                 self._queue(sub, topic, message, data, now_s)
 
     def _queue(self, sub: Subscriber, topic: Topic, message: Message, data: bytes, now_s: float) -> None:
@@ -119,7 +124,7 @@ class Hub:
             if topic.tier is Tier.SCHEMA:
                 sub.first.extend(data for _, data in sorted(topic.latest.values()))
         for name_, topic in sorted(self.topics.items()):
-            if topic.tier is not Tier.SCHEMA and topic_matches(name_, hello.topics):
+            if topic.tier is not Tier.SCHEMA and sub.wants(name_):
                 self._join_topic(sub, topic, hello)
         self._subs.append(sub)
         return sub
@@ -199,13 +204,11 @@ class Hub:
         """Something can be sent now."""
         if sub.first or sub.control or sub.live or sub.late or sub.pulls:
             return True
-        return any(self._next_durable(sub, topic) for topic in self.topics.values() if topic.durable)
+        return any(self._next_durable(sub, topic) for topic in self._durable)
 
     def _next_durable(self, sub: Subscriber, topic: Topic) -> Cursor | None:
-        if not topic_matches(topic.name, sub.topics):
-            return None
-        cursor = sub.cursors[topic.name]
-        return cursor if cursor.next_seq <= topic.head else None
+        cursor = sub.cursors.get(topic.name)  # of topics it has asked for
+        return cursor if cursor is not None and cursor.next_seq <= topic.head else None
 
     def take(self, sub: Subscriber) -> list[bytes]:
         """The next messages for a socket, some `BATCH_BYTES` of them; empty when nothing waits.
@@ -248,9 +251,8 @@ class Hub:
         return [self._say(Kind.SNAPSHOT, body), *(data for _, data in items)]
 
     def _take_durable(self, sub: Subscriber) -> list[bytes]:
-        # who is who goes before bodies
-        for topic in sorted(self.topics.values(), key=lambda t: not t.adds_up):
-            cursor = self._next_durable(sub, topic) if topic.durable else None
+        for topic in self._durable:
+            cursor = self._next_durable(sub, topic)
             if cursor is None:
                 continue
             out = []

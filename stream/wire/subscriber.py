@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from ..control.records import Permission
+from .messages import topic_matches
 
 
 @dataclass
@@ -85,3 +86,11 @@ class Subscriber:
     messages: int = 0
     bytes: int = 0
     dropped: int = 0
+    _wants: dict[str, bool] = field(default_factory=dict)
+
+    def wants(self, topic: str) -> bool:
+        """Its patterns name this topic; asked for every message, so remembered."""
+        wanted = self._wants.get(topic)
+        if wanted is None:
+            wanted = self._wants[topic] = topic_matches(topic, self.topics)
+        return wanted
