@@ -201,7 +201,7 @@ def _timings(report: HealthReport) -> list[Family]:
     for tier, values in list(report.latency_ms.items())[:MOST_CAUSES]:
         for name, value_ms in values.items():
             if name[:1] == "p" and name[1:].isdigit():
-                recent.set(value_ms / 1e3, tier=tier, quantile=f"0.{name[1:]}")
+                recent.set(value_ms / 1e3, tier=tier, p=f"0.{name[1:]}")
     work = Family("window_seconds", H, "Seconds of work that one window took, by stage.")
     for stage, counts in list(report.window_work.items())[:MOST_CAUSES]:
         work.set(counts, stage=stage)
