@@ -1,0 +1,92 @@
+"""A long replay: memory, files, threads and shared memory of the engine must stand still.
+
+One engine on one recording of the asked length, played as it was filmed; where the machine is too slow for
+that, it takes as long as it takes. The warm-up is the first sixth, ten minutes at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .engine import Engine
+from .figures import Figure, Figures
+from .meter import Meter
+from .process_tree import Holdings
+from .recording import Recording, has_grown_to, looped
+
+MOST_MB_H = 1.0
+"""Growth that is no growth (streaming test 19)."""
+_WARM_UP_S = 600.0
+_MIN_HOUR = 1200.0
+"""Below twenty minutes a slope in megabytes an hour says little, whatever it is; it is told, and held to no goal."""
+
+
+def run(seconds: float, out: Path, recording: Recording | None = None) -> Figures:
+    """One run; `seconds` of recording."""
+    begin_s = time.monotonic()
+    played = looped(replace(recording or Recording(), pace="1.0"), seconds, out)
+    log = out / "long.cslog"
+    with Engine(played.arguments(log), out, "long") as engine:
+        engine.wait_for(has_grown_to(log, 20_000), played.patience_s, "the first commits")
+        with Meter(engine.tree, 2.0 if seconds > 300 else 0.5) as meter:
+            summary = engine.finish(played.patience_s + 3 * seconds)
+        time.sleep(2.0)
+        left, segments = engine.tree.left_over(), engine.tree.segments_left()
+    # the last samples are of an engine that ends; the first ones of one that has just begun
+    meter.samples = [s for s in meter.samples if s.t_s < meter.samples[-1].t_s - 5.0]
+    warm_up_s = min(_WARM_UP_S, seconds / 6)
+    figures = (*holding_figures(meter, warm_up_s, seconds), *_after(left, segments))
+    details = {"summary": summary, "log_bytes": log.stat().st_size, "holdings": series(meter)}
+    log.unlink()
+    return Figures("replay_hour", time.monotonic() - begin_s, figures, details=details)
+
+
+def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Figure, ...]:
+    """Slopes and steps of what a tree held after its warm-up."""
+    after = meter.after(warm_up_s)
+    goal = MOST_MB_H if seconds >= _MIN_HOUR else None
+    rows = []
+    for field, words in (("pss_mb", "memory"), ("rss_mb", "memory, shared pages in each process")):
+        found = meter.growth(field, warm_up_s)
+        rows.append(
+            Figure(f"{words}, slope", None if found is None else found.per_h, "MB/h",
+                   at_most=goal if field == "pss_mb" else None,
+                   error=None if found is None else found.error_per_h)
+        )  # fmt: skip
+    rows.append(Figure("memory at the end", after[-1].pss_mb if after else None, "MB"))
+    strict = 0.0 if goal is not None else None
+    for field, words in (("fds", "open files"), ("threads", "threads"), ("processes", "processes")):
+        rows.append(Figure(f"{words}, growth", grown(after, field), at_most=strict))
+    shared = None if not after else float(len(after[-1].segments) - len(after[0].segments))
+    return (*rows, Figure("shared memory segments, growth", shared, at_most=0))
+
+
+def grown(holdings: Sequence[Holdings], field: str) -> float | None:
+    """Median of the last fifth less that of the first: steps up and down within do not count."""
+    if len(holdings) < 5:
+        return None
+    fifth = len(holdings) // 5
+    values = (
+        sorted(getattr(h, field) for h in holdings[:fifth]),
+        sorted(getattr(h, field) for h in holdings[-fifth:]),
+    )
+    return float(values[1][fifth // 2] - values[0][fifth // 2])
+
+
+def series(meter: Meter) -> dict[str, list[float]]:
+    """Some hundred samples, for a chart."""
+    step = max(1, len(meter.samples) // 300)
+    kept = meter.samples[::step]
+    names = ("pss_mb", "rss_mb", "fds", "threads", "processes", "cpu_s")
+    found = {name: [round(float(getattr(s.holds, name)), 2) for s in kept] for name in names}
+    return {"t_s": [round(s.t_s, 1) for s in kept], **found}
+
+
+def _after(left: Sequence[str], segments: Sequence[str]) -> tuple[Figure, ...]:
+    return (
+        Figure("processes left after the end", len(left), at_most=0),
+        Figure("shared memory left after the end", len(segments), at_most=0),
+    )
