@@ -103,12 +103,24 @@ class CheckpointFile:
             finally:
                 os.close(folder)
 
-    def read(self) -> Checkpoint | None:
-        """The newest whole checkpoint; None where there is none, and `skipped` says why."""
+    def read(self, session: str | None = None, log_bytes: int | None = None) -> Checkpoint | None:
+        """The newest checkpoint that is whole and goes with the log; None where there is none (`skipped` says why).
+
+        Args:
+            session: the log's last one; a checkpoint of another one is about another log. None: not asked.
+            log_bytes: to where the log can be read; a checkpoint beyond knows results that the log has lost.
+        """
         self.skipped = []
         for path in (self.path, self.unfinished, self.previous):
             try:
-                return self._read(path)
+                found = self._read(path)
+                if session is not None and found.session != session:
+                    raise CheckpointError(
+                        f"is of session {found.session!r:.40}, the log ends with {session!r:.40}"
+                    )
+                if log_bytes is not None and found.log_bytes > log_bytes:
+                    raise CheckpointError(f"knows {found.log_bytes} bytes of a log that has {log_bytes}")
+                return found
             except FileNotFoundError:
                 continue
             except OSError as exc:
