@@ -225,6 +225,8 @@ async def connect_async(
         if isinstance(tls, Trust):
             tls.check(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
     except PublishError:
-        writer.close()
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
         raise
     return reader, writer

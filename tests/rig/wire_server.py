@@ -6,8 +6,10 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from crowdstream.lab.bench.wire_cases import walkers_frame, walkers_schema, walkers_window
+from crowdstream.stream.records import TrackedFrame
 from crowdstream.stream.wire.address import Address
 from crowdstream.stream.wire.client import Reconnect, subscribe
 from crowdstream.stream.wire.codec import Deframer, decode, encode, framed
@@ -32,12 +34,16 @@ class TestServer:
         self.address = self.wire.start()
         self.url = str(self.address)
         self._seq: dict[str, int] = {}
+        self._frames: dict[int, TrackedFrame] = {}
         body = walkers_schema().to_body()
         self._send([Message(SID, "schema.hall", 1, Kind.SCHEMA, 0, "host", 0, {"recorded": False}, body)])
 
     def live(self, people: int = 2) -> None:
         seq = self._seq.get("live.hall", 0) + 1
-        self._send([live_message(walkers_frame(people, seq), "hall", Stamp(SID, seq, 0, True))])
+        if people not in self._frames:  # making one takes longer than sending it
+            self._frames[people] = walkers_frame(people, 0)
+        frame = replace(self._frames[people], index=seq)
+        self._send([live_message(frame, "hall", Stamp(SID, seq, 0, True))])
 
     def window(self, people: int = 1) -> bytes:
         """Publishes one; the joints of its people, to compare."""
