@@ -161,6 +161,11 @@ class SiteStage:
         self.stats.drops.update({cause: counted[cause] for cause in _WINDOW_DROPS if counted.get(cause)})
         return SiteOutput((), problems, notes, self._late(), identity, calibration=fresh)
 
+    def set_calibration(self, calibration: Calibration) -> None:
+        """A camera and a ground that somebody knows hold from now on, for the windows that wait too."""
+        self._candidate = None
+        self._hold(calibration)
+
     def new_timeline(self) -> SiteOutput:
         """The clock stepped: what was open is given out, and nobody seen before is seen again; numbers go on."""
         identity = self._stitcher.finish()
