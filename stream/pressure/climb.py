@@ -6,8 +6,9 @@ holds for more than three fifths of the time: a burst that is worked off within 
 camera that sends one every other second keeps nobody from climbing.
 
 A rung that was given back and is lost again within `trial_s` was too much: the next try for it waits twice as long,
-up to `back_off_s`; a rung that held halves it again. Under a steady load that no rung fits exactly, tries therefore
-become rare, and what the engine spends stands still between them.
+up to `back_off_s`. A rung that holds halves the waits for itself and for those below, every `trial_s` again. Under a
+steady load that no rung fits exactly tries therefore become rare, and what the engine spends stands still between
+them.
 """
 
 from __future__ import annotations
@@ -42,9 +43,8 @@ class Climb:
         self._pressed_s = self._spare_s = 0.0
         self._last_ns: int | None = None
         self._doublings = [0] * rungs
-        self._climbed_ns: int | None = (
-            None  # onto this level; None: it was not reached by climbing, or it held
-        )
+        self._held_ns: int | None = None  # this rung has held since, or since it was last judged
+        self._on_trial = False  # it was reached by climbing, and has not held for long yet
 
     @property
     def level(self) -> int:
@@ -80,21 +80,24 @@ class Climb:
             self._spare_s = max(0.0, self._spare_s - _DECAY * dt_s)
 
     def _judge(self, now_ns: int) -> None:
-        """A rung that was given back and has held."""
-        if self._climbed_ns is not None and (now_ns - self._climbed_ns) / 1e9 >= self._config.trial_s:
-            self._climbed_ns = None
-            self._doublings[self._level] = max(0, self._doublings[self._level] - 1)
+        """A rung that has held, and so those below it would."""
+        if self._held_ns is None or now_ns < self._held_ns:
+            self._held_ns = now_ns
+        if (now_ns - self._held_ns) / 1e9 >= self._config.trial_s:
+            self._held_ns, self._on_trial = now_ns, False
+            for level in range(self._level, self._lowest + 1):
+                self._doublings[level] = max(0, self._doublings[level] - 1)
 
     def _down(self, now_ns: int) -> int:
-        if self._climbed_ns is not None:
+        if self._on_trial:
             self._doublings[self._level] = min(_MOST_DOUBLINGS, self._doublings[self._level] + 1)
-        self._move(self._level + 1, None)
+        self._move(self._level + 1, now_ns, on_trial=False)
         return 1
 
     def _up(self, now_ns: int) -> int:
-        self._move(self._level - 1, now_ns)
+        self._move(self._level - 1, now_ns, on_trial=True)
         return -1
 
-    def _move(self, level: int, climbed_ns: int | None) -> None:
-        self._level, self._climbed_ns = level, climbed_ns
+    def _move(self, level: int, now_ns: int, on_trial: bool) -> None:
+        self._level, self._held_ns, self._on_trial = level, now_ns, on_trial
         self._pressed_s = self._spare_s = 0.0

@@ -95,7 +95,7 @@ class _Side:
         if moved > 0:
             gone = f", {lost} dropped" if lost else ""
             return f"{self._name} wait: buffer {full:.0%} full{oldest}{gone}; now {self._rungs[level].text}"
-        return f"{self._name}: time to spare for {waited_s:.0f} s; {self._rungs[level + 1].text} ends"
+        return f"{self._name}: time to spare for {waited_s:.0f} s; no longer {self._rungs[level + 1].text}"
 
     def _press(self, full: float, dropped: int, silent: bool, now_ns: int) -> Press:
         dt_s = 0.0 if self._last_ns is None else max(0.0, (now_ns - self._last_ns) / 1e9)

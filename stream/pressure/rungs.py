@@ -30,10 +30,7 @@ def frame_rungs(config: PressureConfig) -> tuple[Rung, ...]:
     """From the top: everything, then what is given up while frames wait."""
     steps = _refining(config)
     steps += [(f"poses at {share:.0%} of their rate", {"pose_rate": share}) for share in config.pose_rates]
-    steps += [
-        (f"a detection where there were {stride}", {"detect_stride": stride})
-        for stride in config.detect_strides
-    ]
+    steps += [(f"1 of {stride} detections", {"detect_stride": stride}) for stride in config.detect_strides]
     steps += _solving(config)
     steps += [
         (f"poses for {most} people a frame at most", {"pose_budget": most}) for most in config.pose_budgets

@@ -74,7 +74,7 @@ def test_every_change_has_a_reason_in_words() -> None:
     assert "frames wait" in ladder.why and "100%" in ladder.why and "dropped" in ladder.why
     assert "poses at 50%" in ladder.why and ladder.changes == 2
     _feed(ladder, IDLE, 6.0, 2.25)
-    assert "time to spare" in ladder.why and "poses at 50% of their rate ends" in ladder.why
+    assert "time to spare" in ladder.why and "no longer poses at 50% of their rate" in ladder.why
 
 
 def test_it_comes_back_to_everything_by_itself() -> None:
