@@ -27,7 +27,7 @@ _PENDING = 256
 _BREAK_NS = 1_000_000_000
 _RECKON = 64
 """Frames between two looks at who the reference is."""
-_FIRST_RATE_HZ = 25.0
+_FIRST_RATE_HZ = 30.0
 
 
 @dataclass

@@ -12,7 +12,8 @@ goes on where it was, and one whose reports come late is not torn from where it 
 
 Rules of `off`:
     it moves by at most `slew_rate` of the time that passes, so frames of a burst keep their spacing and stamps rise;
-    by `catch_up_rate` while stamps lie after the frames' own arrival (the first frames after connecting);
+    by `catch_up_rate` while stamps lie after the frames' own arrival by more than the timeline had to begin with (the
+    first frames after connecting come in a burst);
     a target that leaps by more than `slew_s` begins a new timeline: forward, the stamps leap with it; backward, they
     go on right after the last one and the rest is slewed, for a topic's times never go back.
 A media clock that is set or begins anew (`MediaClock`), and a clock made for a camera that was there before
@@ -95,6 +96,7 @@ class CaptureClock:
         self._slew_ns = round(c.slew_s * 1e9)
         self._most_ahead_ns = round(c.step_s * 1e9)
         self._most_off_ns = 2 * round(c.max_clock_error_s * 1e9)
+        self._granted_ns = 0
         self._last_ns = after_ns
         self._fresh = after_ns is not None  # the next stamp begins a new timeline
         self._off_ns: int | None = None
@@ -174,6 +176,7 @@ class CaptureClock:
         if self._last_ns is not None:
             usual_ns = self._interval_ns if self._fresh or not passed_ns else each_ns
             t_ns = max(t_ns, self._after_last(usual_ns, arrival_ns))
+        self._grant(t_ns - arrival_ns, passed_ns)
         self._off_ns = t_ns - media_ns
         self._skew_ns = shortest_ns - self._off_ns
         return t_ns
@@ -186,9 +189,16 @@ class CaptureClock:
         """
         assert self._last_ns is not None
         most_ns = self._most_ahead_ns if self._origin is ClockOrigin.HOST else self._most_off_ns
-        if self._last_ns - arrival_ns - self._lead_ns > most_ns:
+        if self._last_ns - arrival_ns - self._lead_ns - self._granted_ns > most_ns and not self._fresh:
             return self._last_ns + _HUDDLE_NS
         return self._last_ns + max(_HUDDLE_NS, int((1.0 - self.config.catch_up_rate) * usual_ns))
+
+    def _grant(self, ahead_ns: int, passed_ns: int) -> None:
+        """A timeline that has to begin after its arrival, behind the last one, is slewed and not hurried back."""
+        if self._fresh:
+            self._granted_ns = max(0, ahead_ns - self._lead_ns)
+        else:
+            self._granted_ns = max(0, self._granted_ns - int(self.config.slew_rate * passed_ns))
 
     def _aim(self, media_ns: int, shortest_ns: int) -> int:
         """Where `off` is to go; sets origin and lead."""
@@ -204,7 +214,8 @@ class CaptureClock:
         """How far `off` moves towards its target in this frame."""
         assert self._off_ns is not None
         # by the host's clock, a stamp from arrivals after the arrival is wrong for sure
-        ahead = self._origin is ClockOrigin.HOST and media_ns + self._off_ns - self._lead_ns > arrival_ns
+        too_late_ns = media_ns + self._off_ns - arrival_ns - self._lead_ns
+        ahead = self._origin is ClockOrigin.HOST and too_late_ns > self._granted_ns
         rate = self.config.catch_up_rate if ahead and error_ns < 0 else self.config.slew_rate
         most_ns = int(rate * passed_ns)
         return max(-most_ns, min(most_ns, error_ns))
@@ -219,4 +230,6 @@ class CaptureClock:
             t_ns = min(t_ns, self._last_ns + self._interval_ns)
         else:
             self._origin, self._skew_ns = ClockOrigin.HOST, None
-        return max(t_ns, self._after_last(self._interval_ns, arrival_ns))
+        t_ns = max(t_ns, self._after_last(self._interval_ns, arrival_ns))
+        self._grant(t_ns - arrival_ns, 0)
+        return t_ns
