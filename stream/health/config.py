@@ -14,7 +14,7 @@ class HealthConfig(StageConfig):
 
     listen: str = "http://127.0.0.1:9108"
     """http://HOST:PORT of /healthz, /readyz, /metrics and /status.json; port 0 takes a free one; empty for none.
-    When the port is taken (a second engine), the engine runs without and says so."""
+    While the port is taken (a second engine), the engine runs without, says so, and tries again."""
     token: SecretStr = SecretStr("")
     """Must be shown as `Authorization: Bearer`; required for any address that other machines can reach."""
     stale_s: float = Field(default=30.0, ge=5.0, le=600.0)

@@ -4,7 +4,7 @@ Built for a port that strangers may find: one request a connection, 8 KiB of hea
 sixteen connections at once. Whoever comes when all are taken takes the place of the oldest connection of the busiest
 address, so that a flood from one place cannot lock out a probe from another. Nothing but the four pages is served.
 
-    server = open_health_server(config, board, note)     # None where health.listen is empty, or the port is taken
+    server = open_health_server(config, board, note)     # None where health.listen is empty
     ...
     server.stop()
 """
@@ -37,6 +37,8 @@ BACKLOG = 64
 LINGER_S = 0.5
 """How long unread input is thrown away after the answer: closing over it would make the peer lose the answer."""
 LINGER_BYTES = 1 << 16
+RETRY_S = 10.0
+"""Between two tries at a port that is taken: by the engine before this one, which is about to end, or by another."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def parse_listen(url: str) -> Address:
 def open_health_server(
     config: HealthConfig, board: HealthBoard, note: Callable[[str], None] = lambda text: None
 ) -> HealthServer | None:
-    """Serve as configured. A port that is taken is noted, not failed over: a second engine must still start.
+    """Serve as configured. A port that is taken is noted and tried again: a second engine must still start.
 
     Raises:
         PublishError: an address beyond this machine without a token, or one that cannot be had for another reason.
@@ -93,8 +95,10 @@ def open_health_server(
         where = f"{config.listen}: {why.lower()}"
         if exc.errno != errno.EADDRINUSE:
             raise PublishError(f"cannot serve health on {where}; change health.listen") from exc
-        note(f"no health endpoints on {where}; give this engine a health.listen of its own, or '' for none")
-        return None
+        note(
+            f"no health endpoints on {where}; set a health.listen of its own for this engine, or '' for none"
+        )
+        server.start_later()
     return server
 
 
@@ -127,20 +131,37 @@ class HealthServer:
         """For a browser, or `curl`."""
         return "http" + str(self.address).removeprefix("tcp")
 
+    @property
+    def serving(self) -> bool:
+        """False while it waits for its port."""
+        return self._listener is not None
+
     def start(self) -> Address:
         """Raises OSError where the address cannot be bound."""
+        self._listener = self._bind()
+        self._begin(0.0)
+        return self.address
+
+    def start_later(self, retry_s: float = RETRY_S) -> None:
+        """Serve as soon as the address can be had."""
+        self._begin(retry_s)
+
+    def _bind(self) -> socket.socket:
         host, port = self.address.host, self.address.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        self._listener.setblocking(False)
-        self.address = Address("tcp", host, self._listener.getsockname()[1])
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener.setblocking(False)
+        self.address = Address("tcp", host, listener.getsockname()[1])
+        return listener
+
+    def _begin(self, retry_s: float) -> None:
         self._wake = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake[0], selectors.EVENT_READ)
-        self._thread = threading.Thread(target=self._run, name="crowdstream-health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(retry_s,), name="crowdstream-health", daemon=True
+        )
         self._thread.start()
-        return self.address
 
     def stop(self) -> None:
         """Cuts what is open and frees the address; a second call does nothing."""
@@ -154,25 +175,43 @@ class HealthServer:
 
     # --- the thread's side --------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        assert self._listener is not None and self._wake is not None
+    def _run(self, retry_s: float) -> None:
         try:
-            while True:
-                for key, _ in self._selector.select(self._pause_s()):
-                    if key.fileobj is self._wake[0]:
-                        return
-                    if key.fileobj is self._listener:
-                        self._accept()
-                    elif key.fd in self._connections:  # else another's turn has just ended it
-                        self._turn(self._connections[key.fd])
-                now_s = time.monotonic()
-                for late in [c for c in self._connections.values() if c.deadline_s <= now_s]:
-                    self._expire(late)
+            if self._listener is None and not self._wait_for_port(retry_s):
+                return
+            assert self._listener is not None
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            while self._serve():
+                pass
         finally:
             for connection in list(self._connections.values()):
                 self._close(connection)
-            self._listener.close()
+            if self._listener is not None:
+                self._listener.close()
             self._selector.close()
+
+    def _wait_for_port(self, retry_s: float) -> bool:
+        """False when it is asked to stop before."""
+        while not self._selector.select(retry_s):
+            with contextlib.suppress(OSError):
+                self._listener = self._bind()
+                return True
+        return False
+
+    def _serve(self) -> bool:
+        """One turn: what has come, then what is overdue. False when asked to stop."""
+        assert self._wake is not None
+        for key, _ in self._selector.select(self._pause_s()):
+            if key.fileobj is self._wake[0]:
+                return False
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fd in self._connections:  # else another's turn has just ended it
+                self._turn(self._connections[key.fd])
+        now_s = time.monotonic()
+        for late in [c for c in self._connections.values() if c.deadline_s <= now_s]:
+            self._expire(late)
+        return True
 
     def _pause_s(self) -> float | None:
         if not self._connections:

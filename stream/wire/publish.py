@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...kernels.solve.problem import WindowSolution
+from ..health.histogram import Histogram
 from ..identity import IdentityChange, IdentityEvent
 from ..records import ClockOrigin, TrackedFrame
 from ..refine.records import Revision, RevisionCause
@@ -90,6 +91,8 @@ class PublisherStage:
         self._failed_people = 0
         self._changes: Counter[str] = Counter()
         self._latency_ms: dict[str, deque[float]] = {}
+        self.histograms: dict[str, Histogram] = {}
+        """The same latencies since the start, by tier, for the health report."""
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -104,8 +107,8 @@ class PublisherStage:
             self.outlet.start([self.site])
         else:
             self.outlet.declare(self.site)
-        last = self.outlet.last_schema(self.site)
-        if last is None or not self.outlet.goes_on:
+        out_already = self.outlet.goes_on and self.outlet.seq.get(topic_of(Tier.SCHEMA, self.site), 0) > 0
+        if not out_already:
             self.push_schema(self.schema)
 
     def memory(self) -> SiteMemory:
@@ -261,6 +264,7 @@ class PublisherStage:
         if t_arrival_ns is not None:
             samples = self._latency_ms.setdefault(tier, deque(maxlen=LATENCY_SAMPLES))
             samples.append((self.outlet.wall_ns() - t_arrival_ns) / 1e6)
+            self.histograms.setdefault(tier, Histogram()).observe(samples[-1] / 1e3)
 
     def stats(self) -> PublishStats:
         """The figures so far; also after `stop`."""

@@ -169,12 +169,36 @@ def test_nothing_is_left_when_it_stops(server: HealthServer) -> None:
 # --- where it listens -------------------------------------------------------------------------------------
 
 
-def test_a_second_engine_starts_without_and_says_so(server: HealthServer) -> None:
+def test_a_second_engine_starts_says_so_and_serves_once_the_first_has_gone(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    assert open_health_server(HealthConfig(listen=server.url), HealthBoard(), said.append) is None
-    assert len(said) == 1 and server.url in said[0] and "health.listen" in said[0]
+    monkeypatch.setattr(HealthServer.start_later, "__defaults__", (0.05,))
+    second = open_health_server(HealthConfig(listen=server.url), HealthBoard(), said.append)
+    assert second is not None
+    try:
+        assert len(said) == 1 and server.url in said[0] and "health.listen" in said[0]
+        assert not second.serving and ask(server, "/readyz")[0] == 200
+        server.stop()
+        deadline_s = time.monotonic() + 10
+        while not second.serving and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert ask(second, "/readyz") == (503, b"starting: no figures yet\n")
+    finally:
+        second.stop()
+
+
+def test_one_that_waits_for_its_port_can_be_stopped(server: HealthServer) -> None:
+    waiting = open_health_server(HealthConfig(listen=server.url), HealthBoard())
+    assert waiting is not None
+    waiting.stop()
+    assert not waiting.serving
+
+
+def test_no_address_is_no_server() -> None:
+    said: list[str] = []
     assert open_health_server(HealthConfig(listen=""), HealthBoard(), said.append) is None
-    assert len(said) == 1
+    assert not said
 
 
 def test_other_machines_need_a_token() -> None:
