@@ -73,7 +73,7 @@ class CutProxy(threading.Thread):
                 near.close()
                 continue
             self._open = [near, far]
-            near.settimeout(5.0)
+            far.settimeout(None)  # accepted sockets have no limit either; the end shuts both down
             back = threading.Thread(
                 target=self._pump, args=(near, far, next(self._up, WHOLE), self._rng.random()), daemon=True
             )

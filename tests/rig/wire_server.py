@@ -30,7 +30,10 @@ class TestServer:
     __test__ = False
 
     def __init__(self, settings: ServerSettings, limits: HubLimits | None = None) -> None:
-        self.wire = WireServer(Hub(SID, limits, wall_ns=time.time_ns), settings)
+        hub = Hub(SID, limits, wall_ns=time.time_ns)
+        for topic in ("live.hall", "window.hall"):
+            hub.declare(topic)  # as an engine does, so that nobody who is cut off by then begins anew
+        self.wire = WireServer(hub, settings)
         self.address = self.wire.start()
         self.url = str(self.address)
         self._seq: dict[str, int] = {}
