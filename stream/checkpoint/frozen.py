@@ -290,7 +290,10 @@ def _arrays(arrays: list[Array]) -> list[Any]:
         if array.size == 0 or array.flags.c_contiguous:
             axes += _IN_ORDER[: len(shape)]
         else:  # sums round by the order in memory, so it is kept
-            order = np.argsort([-abs(stride) for stride in array.strides], kind="stable")
+            steps = [
+                abs(step) if size > 1 else np.inf for size, step in zip(shape, array.strides, strict=True)
+            ]
+            order = np.argsort(np.negative(steps), kind="stable")
             axes += bytes(order.tolist())
             array = array.transpose(order)
         if array.size:
