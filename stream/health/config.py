@@ -20,9 +20,10 @@ class HealthConfig(StageConfig):
     stale_s: float = Field(default=30.0, ge=5.0, le=600.0)
     """Without a report for so long, /healthz says that the engine hangs."""
     log_file: str = ""
-    """Structured log; "" for stderr."""
+    """Structured log; "" for stderr, see `log_form`."""
     log_form: Literal["auto", "text", "json"] = "auto"
-    """text: for people; json: a JSON object a line; auto: json for a file, text for stderr."""
+    """text: for people; json: a JSON object a line; auto: json for a file, and nothing on stderr beside what the
+    command says by itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is less grave is left out."""
     log_max_mb: float = Field(default=20.0, gt=0.0, le=4096.0)

@@ -47,6 +47,16 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
+class NoSink:
+    """Lines to nowhere."""
+
+    def write(self, line: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class StreamSink:
     """Lines to a stream that somebody else owns (stderr)."""
 
@@ -218,6 +228,8 @@ def open_event_log(
     sink: Sink
     if config.log_file:
         sink = RotatingFile(Path(config.log_file), round(config.log_max_mb * 1e6), config.log_keep)
+    elif config.log_form == "auto":
+        sink = NoSink()  # the command says what happens by itself
     else:
         sink = StreamSink(stderr or sys.stderr)
     as_json = config.log_form == "json" or (config.log_form == "auto" and bool(config.log_file))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "***"
 SHORTEST_SECRET = 4
@@ -38,6 +38,15 @@ class Secrets:
         """Hides it from now on, also as it is spelled inside an address."""
         if len(value) >= SHORTEST_SECRET:
             self._spellings |= {value, quote(value, safe=""), quote(value), quote_plus(value)}
+
+    def add_address(self, url: str) -> None:
+        """Hides the password of an address, wherever it turns up without it."""
+        rest = url.partition("://")[2]
+        user_info, at, _ = rest.rpartition("@")
+        password = user_info.partition(":")[2]
+        if at and password:
+            self.add(password)
+            self.add(unquote(password))
 
     def hide(self, text: str) -> str:
         """The text without them. Longest first, so that no piece of one is left by another."""

@@ -6,7 +6,7 @@ import io
 import json
 import string
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,17 @@ def test_what_is_known_to_be_secret_is_hidden_in_every_spelling(secret: str) -> 
     for spelling in (secret, quote(secret, safe="")):
         said = secrets.hide(f"[{spelling}]")
         assert spelling not in said.strip("[]") or spelling in HIDDEN
+
+
+@pytest.mark.parametrize("password", ["hunter2", "p%40ss%2Fword", "a/b@c:d", "p@ssword"])
+def test_the_password_of_an_address_is_hidden_where_it_stands_alone(password: str) -> None:
+    secrets = Secrets()
+    secrets.add_address(f"rtsp://admin:{password}@10.0.0.7/1")
+    for said in (password, unquote(password)):
+        assert said not in redact(f"401 for admin, {said}", secrets)
+    for harmless in ("rtsp://10.0.0.7/1", "device:0", "rtsp://admin@10.0.0.7/1", ""):
+        secrets.add_address(harmless)
+    assert redact("admin at 10.0.0.7", secrets) == "admin at 10.0.0.7"
 
 
 @pytest.mark.parametrize("text", [
@@ -251,7 +262,8 @@ def test_the_log_is_as_configured(tmp_path: Path) -> None:
     log.close()
     assert json.loads((tmp_path / "engine.log").read_text())["text"] == f"{HIDDEN} came"
     stderr = io.StringIO()
-    log = open_event_log(HealthConfig(), FakeClock(10**18), stderr)
+    open_event_log(HealthConfig(), FakeClock(10**18), stderr).event("x", "the command says it by itself")
+    log = open_event_log(HealthConfig(log_form="text"), FakeClock(10**18), stderr)
     log.event("camera_state", "gate runs", camera="gate", fps=25)
     log.close()
     assert stderr.getvalue() == "2001-09-09T01:46:40.000Z info    camera_state [gate] gate runs fps=25\n"
