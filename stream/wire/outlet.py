@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..checkpoint.faults import reached
 from ..errors import LogError, PublishError
 from .codec import decode, encode
 from .hub import Hub, HubLimits
@@ -209,9 +210,11 @@ class Outlet:
         self.seq[topic] = newest
         self.count[topic] += len(messages)
         self.num_bytes += sum(map(len, packed))
+        reached("before_publish")
         for message, data in zip(messages, packed, strict=True):
             if self.server is not None:
                 self.server.publish(message, data)
+        reached("after_publish")
 
     def _sync(self, topic: str) -> None:
         fsync = self.config.fsync
