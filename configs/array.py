@@ -175,6 +175,15 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path} is no text; expected a YAML file of cameras") from exc
 
 
+def _over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `base`, group by group."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _over(merged[key], value) if both else value
+    return merged
+
+
 _KEYS = ("name", "source", "calibration", "role", "source_options", "live")
 _DEFAULTS = ("role", "source_options", "live")
 
@@ -266,9 +275,8 @@ class _ArrayReader:
         for place in (defaults.get(key), given.get(key)):
             if place is None or place.value is None:
                 continue
-            merged |= {
-                name: each.plain() for name, each in self._map(place, key, record.model_fields).items()
-            }
+            own = {name: each.plain() for name, each in self._map(place, key, record.model_fields).items()}
+            merged = _over(merged, own)
             try:
                 build(record, merged)
             except ConfigError as exc:

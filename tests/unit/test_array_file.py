@@ -75,6 +75,14 @@ def test_defaults_hold_where_a_camera_says_nothing_else(tmp_path: Path) -> None:
     assert a.source_options == b.source_options == {"seconds": 3}
 
 
+def test_groups_within_live_are_merged_too(tmp_path: Path) -> None:
+    text = """
+        defaults: {live: {timing: {sender_reports: false}}}
+        cameras: [{name: a, source: rtsp://h/1, live: {timing: {max_clock_error_s: 2.5}}}]
+    """
+    assert _cameras(tmp_path, text)[0].live == {"timing": {"sender_reports": False, "max_clock_error_s": 2.5}}
+
+
 def test_anchors_and_merges_work(tmp_path: Path) -> None:
     text = "cameras:\n - &one {name: a, source: rtsp://h/1, role: tracks}\n - {<<: *one, name: b}\n"
     a, b = _cameras(tmp_path, text)
