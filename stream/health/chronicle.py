@@ -26,9 +26,12 @@ class Chronicle:
         self._last: HealthReport | None = None
         self._cameras: dict[str, CameraHealth] = {}
         self._told_s = 0.0
+        self._told: set[str] = set()
+        """Kinds told since the last report: what was said in words is not said again in figures."""
 
     def tell(self, kind: str, text: str, **fields: object) -> None:
         """An event of the supervisor's own."""
+        self._told.add(kind)
         grave = any(part in kind for part in GRAVE)
         self._log.event(kind, text, level="warning" if grave else "info", **fields)  # type: ignore[arg-type]
 
@@ -48,6 +51,7 @@ class Chronicle:
             self._told_s = report.uptime_s
             self._figures(report)
         self._last = report
+        self._told.clear()
         self._log.tick()
 
     def close(self) -> None:
@@ -73,7 +77,7 @@ class Chronicle:
         self._log.event("camera_state", text, level=level, camera=camera.name, **fields)  # type: ignore[arg-type]
 
     def _changes(self, last: HealthReport, report: HealthReport) -> None:
-        if report.effort_level != last.effort_level:
+        if report.effort_level != last.effort_level and "effort" not in self._told:
             way = "less" if report.effort_level > last.effort_level else "more"
             why = f": {report.effort_why}" if report.effort_why else ""
             self._log.event(
@@ -88,7 +92,7 @@ class Chronicle:
         before = {(stage.name, stage.place): stage.restarts for stage in last.stages}
         for stage in report.stages:
             lost = stage.restarts - before.get((stage.name, stage.place), 0)
-            if lost > 0:
+            if lost > 0 and "worker_replaced" not in self._told:
                 text = f"a worker of {stage.name} was lost and is replaced"
                 self._log.event("worker_replaced", text, level="warning", stage=stage.name, count=lost)
 

@@ -93,3 +93,12 @@ def test_what_the_supervisor_says_is_as_grave_as_it_sounds() -> None:
     chronicle.tell("solve_failed", "gate: lost")
     chronicle.tell("not_checkpointed", "no space")
     assert told.since() == [("control", "info"), ("solve_failed", "warning"), ("not_checkpointed", "warning")]
+
+
+def test_what_was_said_in_words_is_not_said_again() -> None:
+    chronicle, told = begun()
+    chronicle.tell("effort", "rung 1: no refinement")
+    chronicle.report(replace(WELL, effort_level=1))
+    assert told.since() == [("effort", "info")]
+    chronicle.report(replace(WELL, effort_level=2))
+    assert told.since() == [("effort", "info")]
