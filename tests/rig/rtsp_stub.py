@@ -12,7 +12,7 @@
 
 Set before a client connects:  `fault` (see `Fault`), `auth`, `reports`, `report_after_s`, `rtp_base` (wraps at 2**32),
 `ppm` (how much faster its clocks run than the host's), `fps`.
-What happened: `frames_sent`, `open_connections`, `requests` [(method, status)], `truth` [(host ns, rtp time s, clip index)].
+What happened: `frames_sent`, `open_connections`, `requests` [(method, status)], `truth` [(host ns, rtp time s, index)].
 
 Everything runs in daemon threads that `close` (or leaving the `with`) ends and joins.
 """
@@ -58,7 +58,7 @@ class Fault(StrEnum):
     GARBAGE = "garbage"
     """Announces H.264 and sends noise."""
     NOT_RTSP = "not_rtsp"
-    """Answers as some other kind of server."""
+    """Speaks first, as some other kind of server."""
 
 
 @dataclass(frozen=True)
@@ -194,15 +194,16 @@ class RtspStub:
     def _serve(self, session: _Session) -> None:
         """Requests of one connection, until it or the server ends."""
         try:
+            if self.fault is Fault.NOT_RTSP:
+                session.link.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+                session.link.recv(4096)
+                return
             while not self._closing.is_set():
                 request = _next_request(session)
                 if request is None:
                     return
                 if self.fault is Fault.SILENT:
                     continue
-                if self.fault is Fault.NOT_RTSP:
-                    session.link.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi")
-                    return
                 self._answer(session, *request)
         except OSError:
             return

@@ -44,7 +44,12 @@ class LiveConfig(StageConfig):
     decode_threads: int = Field(default=1, ge=1, le=16)
     """Threads of one decoder."""
     low_delay: bool = True
-    """Hand each picture out as soon as it is decoded; false for streams with B pictures that come out of order."""
+    """Hand each picture out as soon as it is decoded, unless the stream says that its pictures come out of order."""
+    tls_verify: bool = True
+    """Of rtsps and https: refuse a camera whose certificate is not known. Many cameras sign their own: give it as
+    `tls_ca_file`, or say false, and anyone on the way can read and change what comes."""
+    tls_ca_file: str = Field(default="", max_length=4096)
+    """Certificates to be trusted (PEM); empty: the system's."""
     max_delay_s: float = Field(default=0.5, ge=0.0, le=10.0)
     """How long UDP packets out of order are waited for."""
     device_format: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")

@@ -173,6 +173,7 @@ def main(fd: int) -> int:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C goes to the whole group; the parent ends us in order
     _own_the_ring()
+    cv2.setNumThreads(1)
     link = socket.socket(fileno=fd)
     job = _receive_job(link)
     wakeup = _on_sigterm(job)

@@ -70,7 +70,7 @@ def classify_open(error: BaseException, elapsed_s: float, limit_s: float, addres
         return Verdict(SourceFault.NOT_FOUND, f"{where} is not known to the camera (404); check the path")
     if isinstance(error, FileNotFoundError) or code in (errno.ENODEV, errno.ENXIO):
         return Verdict(SourceFault.NOT_FOUND, f"there is no {where}; is it plugged in?")
-    if isinstance(error, av.error.HTTPError) or code == errno.EBUSY:
+    if isinstance(error, av.error.HTTPError | av.error.HTTPClientError) or code == errno.EBUSY:
         return Verdict(SourceFault.BUSY, f"{where} takes no more viewers, or is in use ({words})")
     if isinstance(error, ConnectionRefusedError):
         return Verdict(SourceFault.REFUSED, f"nobody listens at {where}")
@@ -92,12 +92,11 @@ def _classify_rest(error: BaseException, address: Address, words: str) -> Verdic
         error, av.error.ProtocolNotFoundError | av.error.DemuxerNotFoundError | av.error.OptionNotFoundError
     ):
         return Verdict(SourceFault.CODEC_UNSUPPORTED, f"this build cannot read {where} ({words})")
-    if address.url.startswith(("rtsps", "https", "rtmps")) and isinstance(
+    if address.url.lower().startswith(("rtsps:", "https:", "rtmps:")) and isinstance(
         error, OSError | av.error.ExternalError
     ):
-        return Verdict(
-            SourceFault.TLS, f"no secure connection to {where} ({words}); check certificate and name"
-        )
+        text = f"no secure connection to {where} ({words}); if it signs its own certificate, see live.tls_ca_file"
+        return Verdict(SourceFault.TLS, text)
     if isinstance(error, av.error.EOFError | ConnectionError | BrokenPipeError):
         return Verdict(SourceFault.CLOSED, f"{where} closed the connection ({words})")
     if isinstance(error, OSError) and address.kind is not AddressKind.DEVICE:

@@ -52,6 +52,7 @@ class CameraMachine:
         self._ending_s: float | None = None
         self._killed = False
         self._running_since_s: float | None = None
+        self._first_frame_by_s = 0.0
         self._frame_s = self._beat_s = 0.0
         self._broken = self._broken_at_frame = 0
 
@@ -78,6 +79,8 @@ class CameraMachine:
             self._due_s, self._started_s = None, now_s
             self._beat_s, self._frame_s, self._running_since_s = now_s, now_s, None
             self._broken = self._broken_at_frame = 0
+            # connecting and describing the stream may each take the time allowed
+            self._first_frame_by_s = now_s + 2 * self.config.open_timeout_s + _START_S
             return Act.START
         if self._ending_s is not None:
             if now_s - self._ending_s >= self._config.kill_grace_s and not self._killed:
@@ -95,8 +98,10 @@ class CameraMachine:
             self._lose(now_s, SourceFault.DECODER_DIED, text)
             self._ending_s, self._killed = now_s, True  # asking it to leave would be in vain
             return Act.KILL
-        if is_new and now_s - started_s >= c.open_timeout_s + _START_S:
-            self._lose(now_s, SourceFault.TIMEOUT, f"no frame within {now_s - started_s:.0f} s of connecting")
+        if is_new and now_s >= self._first_frame_by_s:
+            self._lose(
+                now_s, SourceFault.TIMEOUT, f"no frame came; {now_s - started_s:.0f} s after connecting"
+            )
             return self._end(now_s)
         if not is_new and now_s - self._frame_s >= c.stall_s:
             if self._broken - self._broken_at_frame > 2:
@@ -113,9 +118,8 @@ class CameraMachine:
         return self._config
 
     def on_opened(self, now_s: float) -> None:
-        """The camera answered; its first frame may take as long again."""
-        if self._started_s is not None:
-            self._started_s = max(self._started_s, now_s - _START_S)
+        """The camera answered and described its stream; its first frame may take as long as any."""
+        self._first_frame_by_s = now_s + self.config.stall_s
 
     def on_frame(self, now_s: float) -> None:
         """A frame came at `now_s`."""
@@ -193,6 +197,8 @@ class CameraMachine:
     def _lose(self, now_s: float, fault: SourceFault, text: str) -> None:
         """No frames any more, or none yet: say so, and when it is tried again."""
         ran = self._running_since_s is not None
+        if fault is SourceFault.SILENT and not ran:
+            fault = SourceFault.TIMEOUT  # it never said anything
         healthy_s = self._frame_s - self._running_since_s if self._running_since_s is not None else 0.0
         if ran and (fault in STALLS or (fault is SourceFault.DECODER_DIED and self._is_stuck(now_s))):
             self._say(now_s, CameraPhase.STALLED, fault, text)

@@ -76,7 +76,7 @@ class Beat:
     """When a frame last came, whether or not the ring took it."""
     next_index: int
     counts: dict[str, int]
-    """decoded, ring_full, rescaled, broken, damaged, missing_pts, discarded."""
+    """decoded, ring_full, rescaled, broken, damaged, missing_pts."""
     drift_ppm: float | None
     clock: str
     """Of the stamps, in words."""
@@ -131,7 +131,7 @@ def message_of(data: dict[str, Any]) -> Message:
             }  # fmt: skip
             return Came(SlotToken(**token), data["arrival_ns"])
         if kind == "Beat":
-            return Beat(**data)
+            return Beat(**{**data, "counts": {"decoded": 0, **data["counts"]}})
         if kind == "Opened":
             size = data["size_px"]
             return Opened(data["codec"], None if size is None else (size[0], size[1]), data["fps"])

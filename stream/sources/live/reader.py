@@ -11,6 +11,7 @@ report only. Where a version lacks side data, frames are stamped by arrival.
 
 from __future__ import annotations
 
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -65,8 +66,6 @@ class ReadCounts:
 
     broken: int = 0
     """Packets that did not decode."""
-    discarded: int = 0
-    """Pictures before the first that can be shown."""
 
 
 class StreamReader:
@@ -97,17 +96,18 @@ class StreamReader:
         context = self._stream.codec_context
         context.thread_type = "SLICE"  # frame threads would hold pictures back
         context.thread_count = config.decode_threads
-        if config.low_delay:
+        # where pictures come out of order the flag would hand them out so
+        if config.low_delay and not getattr(context, "has_b_frames", False):
             context.flags |= av.codec.context.Flags.low_delay
         size = (int(context.width), int(context.height))
         rate = self._stream.average_rate or self._stream.guessed_rate
-        ends = address.kind in (AddressKind.HTTP, AddressKind.HLS) and bool(self._container.duration)
+        # MJPEG over HTTP carries no times: FFmpeg makes them up, at a rate of its own
+        self._timeless = self._container.format.name in ("mpjpeg", "mjpeg")
+        ends = not self._timeless and _has_an_end(self._container, address)
         self.facts = StreamFacts(
             context.name, size if all(size) else None, float(rate) if rate and rate < 1000 else None, ends
         )
         self._paced = ends or address.kind is AddressKind.HLS
-        # MJPEG over HTTP carries no times: FFmpeg makes them up, at a rate of its own
-        self._timeless = self._container.format.name in ("mpjpeg", "mjpeg")
 
     def close(self) -> None:
         """Says goodbye to the camera. May block as long as FFmpeg does."""
@@ -184,8 +184,6 @@ def _settings(address: Address, config: LiveConfig) -> dict[str, Any]:
     """Arguments of `av.open`."""
     micros = str(round((max(config.open_timeout_s, config.stall_s) + 2.0) * 1e6))
     options = {"fflags": "+genpts+discardcorrupt"}
-    if config.low_delay:
-        options["flags"] = "low_delay"
     settings: dict[str, Any] = {"options": options, "metadata_errors": "ignore"}
     if address.kind is AddressKind.DEVICE:
         settings["format"] = "v4l2"
@@ -207,6 +205,11 @@ def _settings(address: Address, config: LiveConfig) -> dict[str, Any]:
         options |= {"timeout": micros, "rw_timeout": micros, "protocol_whitelist": _HLS_PROTOCOLS}
     else:
         options |= {"timeout": micros, "rw_timeout": micros}
+    if address.url.lower().startswith(("rtsps:", "https:", "rtmps:")):
+        options["tls_verify"] = str(int(config.tls_verify))
+        known = config.tls_ca_file or ssl.get_default_verify_paths().cafile
+        if config.tls_verify and known:
+            options["ca_file"] = known
     return settings
 
 
@@ -222,6 +225,13 @@ def _video_stream(container: Any, address: Address) -> Any:
     raise NoFrames(
         SourceFault.NO_VIDEO, f"{address.shown} has no video stream; check the path or the camera's profile"
     )
+
+
+def _has_an_end(container: Any, address: Address) -> bool:
+    """Whether a recording lies behind the address: it states how long, or how large, it is."""
+    if address.kind is AddressKind.HLS:
+        return bool(container.duration)
+    return address.kind is AddressKind.HTTP and (bool(container.duration) or container.size > 0)
 
 
 def _wall_clock_ns(packet: Any) -> int | None:

@@ -20,6 +20,7 @@ from typing import Self
 
 from ....kernels.errors import CrowdstreamError
 from ...clock import Clock, WallClock
+from ...pressure.policies import fullness
 from ...records import ClockOrigin
 from ...ring import RingError, RingReader, SlotToken, sweep
 from ..base import SourceConfig, SourceStats
@@ -31,7 +32,6 @@ from .messages import Beat, Came, ChannelError, Ended, Job, Lost, Message, Opene
 from .rate import FrameRate
 from .records import CameraPhase, CameraState, SourceFault
 
-_LOST = ("ring_full",)
 _PUMP_S = 0.25
 """Longest wait without a look at the clock."""
 
@@ -81,6 +81,8 @@ class LiveSource:
         self._rings = RingReader()
         self._buffer: deque[tuple[SlotToken, int]] = deque()
         self._next_index, self._after_ns = first_index, None
+        self._first_index = first_index
+        """Of the decoder that is there."""
         self._info: LiveInfo | None = None
         self._codec, self._stated_fps = "", None
         self._rate = FrameRate()
@@ -160,8 +162,10 @@ class LiveSource:
 
     @property
     def fullness(self) -> float:
-        """Of the buffer, 0..1; 1: frames are being dropped."""
-        return min(1.0, len(self._buffer) / self.config.buffer_frames)
+        """Of the buffer, by count or by the age of its oldest frame, 0..1; 1: frames are being dropped."""
+        return fullness(
+            len(self._buffer), self.config.buffer_frames, self.oldest_age_s, self.config.max_age_s
+        )
 
     @property
     def oldest_age_s(self) -> float:
@@ -284,7 +288,10 @@ class LiveSource:
         if isinstance(message, Came):
             self._take_frame(message)
         elif isinstance(message, Beat):
-            self._now = dict(message.counts)
+            self._now = {
+                **message.counts,
+                "decoded": max(message.counts["decoded"], self._now.get("decoded", 0)),
+            }
             self._next_index = max(self._next_index, message.next_index)
             self._drift_ppm, self._clock_words = message.drift_ppm, message.clock
             self._machine.on_beat(self._host_ns(message.sent_ns) / 1e9, message.counts.get("broken", 0))
@@ -303,10 +310,12 @@ class LiveSource:
         if token.ring != self._ring:
             try:
                 self._rings.view(token)  # maps the ring, so that slots can be freed from here
-            except RingError:
+            except RingError:  # its decoder has left already
+                self._drops["reconnect"] += 1
                 return
             self._ring = token.ring
         self._next_index = max(self._next_index, token.index + 1)
+        self._now["decoded"] = max(self._now.get("decoded", 0), token.index + 1 - self._first_index)
         self._after_ns, self._origin, self._skew_ns = token.t_capture_ns, token.clock, token.skew_ns
         if self._info is None:
             self._info = LiveInfo(token.size_px, self.fps, token.t_capture_ns, self._codec)
@@ -345,6 +354,7 @@ class LiveSource:
     def _start(self) -> None:
         size_px = None if self._info is None else self._info.size_px
         plain = self.config.model_dump(mode="json")
+        self._first_index = self._next_index
         job = job_for_process(self._spec, self.camera, self._next_index, self._after_ns, size_px, plain)
         try:
             self._child = self._start_child(job)
