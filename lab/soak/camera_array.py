@@ -1,9 +1,9 @@
 """Four cameras live, one of them flapping: the others' rate, what is told and when, and that nothing grows.
 
 A real RTSP server sends what encoders send. The flapping camera is on for ten seconds and off for five to twenty: in
-turns unplugged (its port refuses) and frozen (its connection stays, no picture comes; off for ten seconds longer, so that
-there is something to notice). Rates are counted against what the server sent, camera by camera: what the engine took in
-(handed to perception, or left out and counted), and, apart from it, what was tracked.
+turns unplugged (its port refuses) and frozen (its connection stays, no picture comes; off for ten seconds longer,
+so that there is something to notice). Rates are counted against what the server sent, camera by camera: what the
+engine took in (handed to perception, or left out and counted), and, apart from it, what was tracked.
 """
 
 from __future__ import annotations

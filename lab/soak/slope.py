@@ -56,9 +56,9 @@ def slope(t_s: Sequence[float], values: Sequence[float], warm_up_s: float = 0.0)
     slopes = np.sort(((y[j] - y[i]) / apart)[apart > 0])
     deviation = np.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)  # of Kendall's S under no trend, no ties
     half = _Z_95 * deviation / 2.0
-    middle = len(slopes) / 2.0
-    low = slopes[max(0, int(np.floor(middle - half)))]
-    high = slopes[min(len(slopes) - 1, int(np.ceil(middle + half)))]
+    # as many slopes are left out below as above
+    outside = int(np.clip(np.floor(len(slopes) / 2.0 - half), 0, (len(slopes) - 1) // 2))
+    low, high = slopes[outside], slopes[len(slopes) - 1 - outside]
     return Slope(float(np.median(slopes)), float(low), float(high), n)
 
 
