@@ -37,11 +37,11 @@ class PressureConfig(StageConfig):
     """First rung: nothing goes to the refiner."""
     pose_rates: tuple[Share, ...] = Field(default=(0.5, 0.33), max_length=8)
     """Next: shares of the pose rate, falling."""
-    detect_strides: tuple[Stride, ...] = Field(default=(2, 3, 4), max_length=8)
-    """Next: factors on the detector's stride, rising."""
-    solve_iterations: tuple[Share, ...] = Field(default=(0.5,), max_length=8)
+    solve_iterations: tuple[Share, ...] = Field(default=(0.34,), max_length=8)
     """Next, and the only ones beside the first when windows wait and frames do not: shares of the solver's steps,
     falling."""
+    detect_strides: tuple[Stride, ...] = Field(default=(2, 3, 4), max_length=8)
+    """Next: factors on the detector's stride, rising."""
     pose_budgets: tuple[Budget, ...] = Field(default=(24, 12), max_length=8)
     """Last: poses a frame at most, falling."""
 
@@ -53,7 +53,7 @@ class PressureConfig(StageConfig):
                 f"back_off_s = {self.back_off_s:g} is shorter than hold_up_s = {self.hold_up_s:g}"
             )
         for name, sign in (
-            ("pose_rates", -1), ("detect_strides", 1), ("solve_iterations", -1), ("pose_budgets", -1)
+            ("pose_rates", -1), ("solve_iterations", -1), ("detect_strides", 1), ("pose_budgets", -1)
         ):  # fmt: skip
             steps = getattr(self, name)
             if any(sign * (after - before) <= 0 for before, after in pairwise(steps)):

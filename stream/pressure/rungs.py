@@ -2,6 +2,22 @@
 
 Two sides stand on one machine and may be pressed apart: frames wait for perception, windows for the solver. Frames
 that wait may cost any rung, for the stages share the processors; windows that wait cost only what the solver uses.
+
+The order is that of what is lost for what is saved. Processor time of one frame of the hall clip (720p, 44 people, 25
+frames a second, preset `live`) on one core, from the unit costs measured there: 81 ms a detection, 4.0 ms a pose,
+0.415 ms a person and slot of a window; tracks against stride 1 on the hall, against the truth on PETS09 (10 frames a
+second, one run each):
+
+    everything              215 ms, of which 81 detection, 58 poses, 67 solver     PETS09: IDF1 0.81, MOTA 0.66
+    refinement              a process of its own, beside these                     the live tiers do not have it
+    poses at 50 %, 33 %     -23, -33 ms     tracks the same                        0.82, 0.66; 0.78, 0.65
+    34 % of the steps       -10 ms          joints move by 16 mm, tracks the same
+    1 of 2 detections       -40 ms          hall: IDF1 0.96, MOTA 0.94             0.65, 0.60
+    1 of 3                  -54 ms          0.93, 0.90                             0.70, 0.59
+    1 of 4                  -61 ms          0.92, 0.87                             0.65, 0.47
+    24, 12 poses a frame    -11, -18 ms     tracks the same; the others' bodies are the prior's
+
+What counts of a stride is the rate that is left: 12 detections a second cost little, 5 cost identities.
 """
 
 from __future__ import annotations
@@ -30,8 +46,8 @@ def frame_rungs(config: PressureConfig) -> tuple[Rung, ...]:
     """From the top: everything, then what is given up while frames wait."""
     steps = _refining(config)
     steps += [(f"poses at {share:.0%} of their rate", {"pose_rate": share}) for share in config.pose_rates]
-    steps += [(f"1 of {stride} detections", {"detect_stride": stride}) for stride in config.detect_strides]
     steps += _solving(config)
+    steps += [(f"1 of {stride} detections", {"detect_stride": stride}) for stride in config.detect_strides]
     steps += [
         (f"poses for {most} people a frame at most", {"pose_budget": most}) for most in config.pose_budgets
     ]

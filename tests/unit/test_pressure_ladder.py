@@ -47,8 +47,8 @@ def test_the_order_is_the_documented_one() -> None:
     efforts = [rung.effort for rung in frame_rungs(CONFIG)]
     assert not efforts[1].refine and efforts[1].pose_rate == 1.0
     assert [e.pose_rate for e in efforts[2:4]] == [0.5, 0.33] and efforts[3].detect_stride == 1
-    assert [e.detect_stride for e in efforts[4:7]] == [2, 3, 4] and efforts[6].solve_iterations == 1.0
-    assert efforts[7].solve_iterations == 0.5 and efforts[7].pose_budget is None
+    assert efforts[3].solve_iterations == 1.0 and efforts[4].solve_iterations == 0.34
+    assert [e.detect_stride for e in efforts[4:8]] == [1, 2, 3, 4] and efforts[7].pose_budget is None
     assert [e.pose_budget for e in efforts[8:]] == [24, 12]
 
 
@@ -63,7 +63,7 @@ def test_waiting_windows_cost_only_what_the_solver_uses() -> None:
     ladder = Ladder(CONFIG)
     effort = _feed(ladder, Load(0.0, 1.0, 0.0, 2, dropped_windows=2), 60.0)
     assert (effort.detect_stride, effort.pose_rate, effort.pose_budget) == (1, 1.0, None)
-    assert effort.solve_iterations == 0.5 and not effort.refine
+    assert effort.solve_iterations == 0.34 and not effort.refine
     assert ladder.why.startswith("windows wait")
 
 
@@ -185,7 +185,7 @@ def test_a_slow_solver_costs_steps_and_not_detections() -> None:
     plant = Plant(Ladder(CONFIG), lambda effort: 0.01, lambda effort: 0.8 * effort.solve_iterations)
     plant.run(300.0, steady(25.0))
     effort = plant.ladder.effort
-    assert effort.solve_iterations == 0.5 and effort.detect_stride == 1 and effort.pose_rate == 1.0
+    assert effort.solve_iterations == 0.34 and effort.detect_stride == 1 and effort.pose_rate == 1.0
     before = plant.windows_policy.dropped
     plant.run(20.0, steady(25.0))
     assert plant.windows_policy.dropped == before
