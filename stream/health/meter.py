@@ -14,8 +14,8 @@ MOST_SAMPLES = 64
 """Of a rate: beyond, samples nearer together than the span over this number replace one another."""
 MOST_PROCESSES = 8192
 """Processes of the machine looked at for children; one `stat` costs some 15 us."""
-FAMILY_S = 10.0
-"""How long the list of children is good for."""
+FAMILY_S = 30.0
+"""How long the list of children is good for: looking for them takes some milliseconds."""
 
 
 class Rate:

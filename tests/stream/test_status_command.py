@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,6 +114,14 @@ def test_a_wrong_token_and_an_empty_port_are_one_line_each(
     server.stop()
     code, _, err = status(server, capsys)
     assert code == 1 and "no engine answers" in err and err.count("\n") == 1
+
+
+def test_asking_how_it_is_loads_no_engine() -> None:
+    code = (
+        "import sys, crowdstream.actors.commands.status, crowdstream.stream.health.http; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "ray", "av", "cv2", "numba", "onnxruntime"} & set(done.stdout.split())
 
 
 # --- how it looks -----------------------------------------------------------------------------------------
