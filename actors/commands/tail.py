@@ -122,7 +122,8 @@ def _describe(message: Message) -> str:
         case Tier.IDENTITY:
             return _identity(message) + flags
         case _:
-            return "  ".join(f"{key}={value}" for key, value in body.items()) + flags
+            shown = {k: v for k, v in body.items() if not isinstance(v, Mapping | list | np.ndarray)}
+            return "  ".join(f"{key}={value}" for key, value in shown.items()) + flags
 
 
 def _identity(message: Message) -> str:

@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdstream.lab.bench.fuzz_attacks import ATTACKS, SPECIMENS, bomb
-from crowdstream.lab.bench.fuzz_listener import fuzz
+from crowdstream.lab.bench.fuzz_listener import FuzzFigures, fuzz
 from crowdstream.lab.bench.wire_host import HostPlan, WireHost
 from crowdstream.stream.errors import ProtocolError
 from crowdstream.stream.wire.address import Address
@@ -169,4 +170,17 @@ def test_everything_at_once_leaves_the_server_alive_and_its_subscribers_whole(se
         after = host.figures()
     assert found.alive and found.num_attacks > 5
     assert found.unannounced == found.cut_off == 0 and found.received > 0
+    assert not [
+        fault for fault in found.faults() if "missed" not in fault
+    ]  # a stall of a busy machine may cost frames
     assert sum(after.stats.refused.values()) > 0
+
+
+def test_every_harm_done_is_a_fault_of_its_own() -> None:
+    fine = FuzzFigures(
+        1.0, {"noise": 5}, True, 50, 0, 0, 0, 0.1, 3, 0, resident_bytes=(90, 95, 91), files=(9, 9)
+    )
+    assert fine.faults() == [] and fine.num_attacks == 5
+    harms = [{"alive": False}, {"missed": 1}, {"unannounced": 1}, {"cut_off": 1}, {"unanswered": 1}, {"received": 0},
+             {"resident_bytes": (0, 60_000_000, 0)}, {"files": (9, 12)}]  # fmt: skip
+    assert [len(replace(fine, **harm).faults()) for harm in harms] == [1] * len(harms)  # type: ignore[arg-type]
