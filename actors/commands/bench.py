@@ -74,13 +74,14 @@ def fuzz(
     seconds: Annotated[float, typer.Option(min=1.0, help="Length of the attack.")] = 30.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same attacks.")] = 0,
     json: JsonOption = False,
-    gate: GateOption = False,
-    update: UpdateOption = False,
 ) -> None:
-    """Attack a listening server, well-behaved subscribers beside: alive, memory, refusals by cause."""
+    """Attack a listening server, well-behaved subscribers beside; exit 1 where one of them was harmed."""
     from ...lab.bench.fuzz_listener import fuzz_metrics, run_fuzz
 
-    _finish(fuzz_metrics(run_fuzz(seconds, seed, note.print)), json, gate, update)
+    found = run_fuzz(seconds, seed, note.print)
+    _finish(fuzz_metrics(found), json, gate=False, update=False)
+    if found.faults():
+        raise Regression("; ".join(found.faults()))
 
 
 @app.command("refine")
