@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -17,6 +18,8 @@ class HealthConfig(StageConfig):
     While the port is taken (a second engine), the engine runs without, says so, and tries again."""
     token: SecretStr = SecretStr("")
     """Must be shown as `Authorization: Bearer`; required for any address that other machines can reach."""
+    token_file: Path | None = None
+    """A file with that token on its first line, which nobody else may read."""
     stale_s: float = Field(default=30.0, ge=5.0, le=600.0)
     """Without a report for so long, /healthz says that the engine hangs."""
     log_file: str = ""

@@ -25,6 +25,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from ..errors import PublishError
+from ..wire.access import read_token_file
 from ..wire.address import Address
 from .board import HealthBoard
 from .config import HealthConfig
@@ -83,11 +84,15 @@ def open_health_server(
     """Serve as configured. A port that is taken is noted and tried again: a second engine must still start.
 
     Raises:
-        PublishError: an address beyond this machine without a token, or one that cannot be had for another reason.
+        PublishError: an address beyond this machine without a token, a token file that cannot be used, or an address
+            that cannot be had for another reason than that it is taken.
     """
     if not config.listen:
         return None
-    server = HealthServer(parse_listen(config.listen), board, config.token.get_secret_value())
+    token = config.token.get_secret_value()
+    if config.token_file is not None:
+        token = read_token_file(config.token_file, "health.token_file")
+    server = HealthServer(parse_listen(config.listen), board, token)
     try:
         server.start()
     except OSError as exc:

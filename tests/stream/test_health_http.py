@@ -216,6 +216,23 @@ def test_other_machines_need_a_token() -> None:
         server.stop()
 
 
+def test_the_token_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("s3cret-in-a-file\n")
+    config = HealthConfig.model_validate({"listen": "http://127.0.0.1:0", "token_file": str(path)})
+    path.chmod(0o644)
+    with pytest.raises(PublishError, match="chmod 600"):
+        open_health_server(config, HealthBoard())
+    path.chmod(0o600)
+    server = open_health_server(config, HealthBoard())
+    assert server is not None
+    try:
+        assert ask(server, "/metrics")[0] == 401
+        assert ask(server, "/metrics", Authorization="Bearer s3cret-in-a-file")[0] == 200
+    finally:
+        server.stop()
+
+
 def test_an_address_that_is_none_is_said_without_its_password() -> None:
     for url in (
         "https://127.0.0.1:1",
