@@ -82,6 +82,8 @@ class DecoderProcess:
         code = self._process.poll()
         if code is None:
             return None
+        if code == -signal.SIGBUS:  # what a ring gets whose pages are not there
+            return "was killed (SIGBUS): shared memory is full; free some, or give the container a larger --shm-size"
         if code < 0:
             return f"was killed ({signal.Signals(-code).name})"
         return f"ended with status {code}"

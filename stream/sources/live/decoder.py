@@ -169,9 +169,8 @@ def fitted(
 
 def main(fd: int) -> int:
     """The process; its exit status says nothing, the last message does."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to the whole group; the parent ends us in order
+    # Ctrl-C goes to the whole group; the parent ends us in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _own_the_ring()
     cv2.setNumThreads(1)
     link = socket.socket(fileno=fd)
