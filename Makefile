@@ -14,7 +14,11 @@ export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
 export MKL_NUM_THREADS ?= 2
 
-.PHONY: demo test check lint types imports bench setup clean help
+# make soak: the long forms; SOAK=short the same in minutes; SCENARIOS some of them
+SOAK ?= long
+SCENARIOS ?=
+
+.PHONY: demo test check lint types imports bench soak setup clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -62,6 +66,10 @@ check: lint types imports  ## lint, types, import rules
 
 bench: $(STAMP)  ## benchmarks against the committed baseline (DATA: folder with mocap/)
 	$(BIN)/crowdstream bench all --gate $(if $(DATA),--data $(DATA))
+
+soak: $(RUN_STAMP)  ## long proofs with faults, hours (SOAK=short: minutes); figures into docs/reliability.md
+	$(BIN)/python -P -m crowdstream.lab.soak $(SCENARIOS) --out '$(OUT)/soak' \
+	  $(if $(filter short,$(SOAK)),--short,--page docs/reliability.md)
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis out $(VENV)
