@@ -22,12 +22,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field
 
 from ..kernels.body.data import BodyData
@@ -64,6 +63,7 @@ from .errors import CheckpointError
 from .pose_prior_file import load_any_pose_prior
 from .pressure.records import FULL_EFFORT, Effort
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
+from .warm_state import PersonState as PersonState
 
 Array = np.ndarray
 
@@ -98,27 +98,6 @@ class ReconstructConfig(StageConfig):
     """How the motion prior is asked and believed (`live`)."""
     finish: FinishConfig = FinishConfig()
     """Provenance and confidence."""
-
-
-@dataclass(frozen=True)
-class PersonState:
-    """What is carried of one person: their bodies in the last window they were in."""
-
-    slot0: int
-    """Timeline index of the first slot."""
-    window: int
-    """The window they come from."""
-    known: Array
-    """(T,) bool: slots with a body."""
-    pose_rotvec: Float[Array, "T 24 3"]
-    """Radians; joint 0 in the world."""
-    transl_m: Float[Array, "T 3"]
-    betas: Float[Array, "10"]
-    betas_weight: float
-    """Observed person-frames that the betas rest on."""
-
-    def __repr__(self) -> str:
-        return f"PersonState(window={self.window}, slot0={self.slot0}, known={int(self.known.sum())})"
 
 
 class Reconstructor:

@@ -10,13 +10,35 @@ So the last few windows of a log give the solver back to the bit, those who were
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from ..kernels.solve.problem import Provenance, WindowSolution
-from .reconstruct import PersonState
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class PersonState:
+    """What is carried of one person: their bodies in the last window they were in."""
+
+    slot0: int
+    """Timeline index of the first slot."""
+    window: int
+    """The window they come from."""
+    known: Array
+    """(T,) bool: slots with a body."""
+    pose_rotvec: Float[Array, "T 24 3"]
+    """Radians; joint 0 in the world."""
+    transl_m: Float[Array, "T 3"]
+    betas: Float[Array, "10"]
+    betas_weight: float
+    """Observed person-frames that the betas rest on."""
+
+    def __repr__(self) -> str:
+        return f"PersonState(window={self.window}, slot0={self.slot0}, known={int(self.known.sum())})"
 
 
 def state_of(people: Mapping[int, PersonState]) -> dict[str, Array]:

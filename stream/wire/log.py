@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checkpoint.faults import reached
 from ..errors import LogError, ProtocolError
 from .codec import decode
 from .log_format import (
@@ -27,6 +28,7 @@ from .log_format import (
     LogHealth,
     LogRecord,
     check_head,
+    is_barely_begun,
     pack_record,
     scan,
 )
@@ -75,7 +77,7 @@ class LogWriter:
         """Newest schema per (session, topic) that the log held when it was opened, packed."""
         self._places: dict[tuple[str, str], _Places] = {}
         self._end = 0
-        exists = self.path.exists() and self.path.stat().st_size > 0
+        exists = self.path.exists() and not is_barely_begun(self.path)
         if exists:
             check_head(self.path)  # whatever is not a log is not overwritten
         try:
@@ -132,6 +134,7 @@ class LogWriter:
         for message, data in zip(messages, packed, strict=True):
             self._index(message.sid, message.topic, message.seq, start + 4, len(data))
             start += 4 + len(data)
+        reached("after_append")
 
     def sync(self) -> None:
         """Returns when everything appended is on the disk."""
@@ -139,11 +142,14 @@ class LogWriter:
             os.fdatasync(self._fd)
         except OSError as exc:
             raise LogError(f"cannot commit to {self.path}: {exc.strerror or exc}") from exc
+        reached("after_sync")
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         written = 0
         try:
+            if self._end:  # not the head
+                reached("before_append")
             while written < len(data):
                 written += os.pwrite(self._fd, view[written:], self._end + written)
         except OSError as exc:

@@ -176,6 +176,16 @@ def _find_sync(fd: int, offset: int, size: int) -> int:
     return size
 
 
+def is_barely_begun(path: Path) -> bool:
+    """A log that was cut inside its head, or is empty: nothing was committed to it, so it is as good as none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(FILE_HEAD.size)
+    except OSError as exc:
+        raise LogError(f"cannot read {path}: {exc.strerror or exc}") from exc
+    return len(head) < FILE_HEAD.size and FILE_HEAD.pack(MAGIC, *VERSION, 0).startswith(head)
+
+
 def check_head(path: Path) -> None:
     """Raises LogError unless the file is a log of a version this code reads."""
     try:

@@ -20,11 +20,10 @@ from ...kernels.solve.problem import WindowSolution
 from ..calibration_file import Calibration
 from ..errors import LogError, ProtocolError
 from ..identity import IdentityEvent
-from ..reconstruct import PersonState
-from ..warm_state import people_of
+from ..warm_state import PersonState, people_of
 from .codec import decode
 from .identity import identity_record
-from .log_format import FILE_HEAD, LogHealth, LogRecord, check_head, scan
+from .log_format import FILE_HEAD, LogHealth, LogRecord, check_head, is_barely_begun, scan
 from .messages import Kind, Message, Tier, tier_of
 from .schema import SiteSchema
 from .tiers import window_record
@@ -83,23 +82,13 @@ def read_resume_point(log_path: Path) -> ResumePoint:
         raise LogError(
             f"no log at {log_path} to go on with; give a file written by `crowdstream run --record`"
         )
-    if log_path.stat().st_size < FILE_HEAD.size:  # cut before its first record: as good as new
-        _check_short(log_path)
+    if is_barely_begun(log_path):
         return ResumePoint(health=LogHealth(tail_bytes=log_path.stat().st_size))
     check_head(log_path)
     reader = _Pass()
     for record in scan(log_path, reader.health):
         reader.take(record)
     return reader.point()
-
-
-def _check_short(path: Path) -> None:
-    if path.stat().st_size:
-        try:
-            check_head(path)
-        except LogError as exc:
-            if "ends inside its header" not in str(exc):
-                raise
 
 
 class _Site:
