@@ -88,7 +88,8 @@ def open_camera(stub: RtspStub, config: LiveConfig = QUICK, name: str = "gate") 
 
 def held() -> tuple[int, int, list[str]]:
     """Open files, threads, and children of this process."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")
+    children = listed.read_text().split() if listed.exists() else []
     return len(os.listdir("/proc/self/fd")), threading.active_count(), children
 
 
