@@ -26,6 +26,8 @@ from .server_options import (
 
 LIST = "list"
 """Not a verb of the engine: what can be asked, without asking anybody."""
+TOKEN_VARIABLES = ["CROWDSTREAM_CONTROL_TOKEN", "CROWDSTREAM_TOKEN"]
+"""The first that is set; for status the reading token is enough."""
 SHOWN_DEPTH = 3
 """Maps within maps that are printed line by line."""
 
@@ -39,7 +41,7 @@ def control(
     ],
     token_file: TokenFileOption = None,
     token: Annotated[
-        str, typer.Option("--token", hidden=True, envvar="CROWDSTREAM_CONTROL_TOKEN", show_envvar=False)
+        str, typer.Option("--token", hidden=True, envvar=TOKEN_VARIABLES, show_envvar=False)
     ] = "",
     ca: CaOption = None,
     fingerprint: FingerprintOption = "",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import socket
 import stat
@@ -42,8 +43,15 @@ class Peer:
 
     @property
     def machine(self) -> str:
-        """Address of another machine; empty for this one."""
-        return "" if self.loopback or self.name == "unix" else self.name
+        """Address of another machine, of IPv6 the /64 it may choose from; empty for this machine."""
+        if self.loopback or self.name == "unix":
+            return ""
+        if ":" not in self.name:
+            return self.name
+        try:
+            return str(ipaddress.IPv6Network((self.name.partition("%")[0], 64), strict=False))
+        except ValueError:
+            return self.name
 
     @staticmethod
     def of(sock: socket.socket) -> Peer:

@@ -150,7 +150,7 @@ class Connection:
         permission = self._house.access.permission(hello.token, self.peer)
         if permission is None:
             self._house.door.note(Cause.WRONG_TOKEN)  # at once: it may be gone before it has its answer
-            wait_s = self._house.door.wrong_token(self.peer.name, time.monotonic())
+            wait_s = self._house.door.wrong_token(self.peer.machine, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._house.stopping.wait()

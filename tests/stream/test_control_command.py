@@ -97,7 +97,12 @@ def test_the_token_may_stand_in_the_environment(
     monkeypatch.setenv("CROWDSTREAM_CONTROL_TOKEN", "x")
     code, _, err = run(capsys, "control", engine.server.url, "stop")
     assert code == 1 and err.strip().endswith("refuses: wrong token") and len(err.splitlines()) == 1
-    assert [r.verb for r in engine.taken] == ["stop"]
+    monkeypatch.delenv("CROWDSTREAM_CONTROL_TOKEN")
+    monkeypatch.setenv("CROWDSTREAM_TOKEN", "r")
+    assert run(capsys, "control", engine.server.url, "status")[0] == 0
+    code, _, err = run(capsys, "control", engine.server.url, "stop")
+    assert code == 1 and "needs control" in err
+    assert [r.verb for r in engine.taken] == ["stop", "status"]
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -145,3 +145,12 @@ def test_what_is_no_file_does_not_hold_the_engine_up(tmp_path: Path) -> None:
     for name in ("pipe", "nowhere", "."):
         with pytest.raises(PublishError, match=name if name != "." else "token_file"):
             read_token_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("peer", "machine"),
+    [(FAR, "192.0.2.9"), (NEAR, ""), (SELF, ""), (Peer("2001:db8:1:2:3::4"), "2001:db8:1:2::/64"),
+     (Peer("2001:db8:1:2:ffff::9"), "2001:db8:1:2::/64"), (Peer("fe80::1%eth0"), "fe80::/64"), (Peer("gone"), "gone")],
+)  # fmt: skip
+def test_a_machine_is_one_whatever_address_of_its_own_it_takes(peer: Peer, machine: str) -> None:
+    assert peer.machine == machine
