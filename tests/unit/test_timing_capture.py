@@ -15,6 +15,7 @@ from crowdstream.stream.records import ClockOrigin
 from crowdstream.stream.timing.capture import CaptureClock
 from crowdstream.stream.timing.config import TimingConfig
 from crowdstream.stream.timing.records import SenderReport
+from crowdstream.stream.windows import WindowConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from rig.timed_camera import EPOCH_NS, S, Shot, TimedCamera, errors_s, moved, rises, spacing_off, stamps_of
@@ -287,6 +288,37 @@ def test_a_clock_after_another_goes_on_behind_it() -> None:
 
 def test_the_very_first_stamp_of_a_camera_begins_nothing() -> None:
     assert not stamps_of(TimedCamera(seconds=1).shots())[0].new_timeline
+
+
+# --- what windows rest on ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        TimedCamera(ahead_later=((20.0, -5.0),)),
+        TimedCamera(ahead_later=((20.0, 5.0),)),
+        TimedCamera(ahead_later=((20.0, 8.0),)),
+        TimedCamera(ahead_later=((20.0, -8.0),)),
+        TimedCamera(first_report_s=15.0, ahead_s=4.0, pauses=((30.0, 0.5),)),
+        TimedCamera(first_report_s=15.0, ahead_s=-9.0),
+    ],
+)
+def test_frames_that_may_share_a_window_were_taken_that_far_apart(camera: TimedCamera) -> None:
+    """Whatever the clocks do: stamps either lie as far apart as the frames, or too far for one timeline of windows."""
+    window = WindowConfig()
+    shots = camera.shots()
+    stamps = stamps_of(shots)
+    apart = round(window.frames / window.rate_hz * camera.fps)
+    broken = 0
+    for a, b in zip(range(200, len(shots) - apart), range(200 + apart, len(shots)), strict=True):
+        times = [s.t_capture_ns for s in stamps[a : b + 1]]
+        if max(y - x for x, y in pairwise(times)) > window.jump_ahead_s * S:
+            broken += 1  # the windows begin anew there
+            continue
+        off_s = ((times[-1] - times[0]) - (shots[b].true_ns - shots[a].true_ns)) / S
+        assert abs(off_s) <= SLEW * apart / camera.fps + 1 / camera.fps
+    assert broken <= apart
 
 
 # --- itself -----------------------------------------------------------------------------------------------
