@@ -95,9 +95,8 @@ def test_the_run_has_what_a_snapshot_can_lose(given: list[SiteOutput], learnt: l
     assert "calibrating" in notes
 
 
-@pytest.mark.parametrize("every", [1, 5])
-def test_successors_give_what_one_site_gives(given: list[SiteOutput], every: int) -> None:
-    for place, (one, other) in enumerate(zip(given, through(site(), every, GIVEN), strict=True)):
+def test_successors_give_what_one_site_gives(given: list[SiteOutput]) -> None:
+    for place, (one, other) in enumerate(zip(given, through(site(), 2, GIVEN), strict=True)):
         assert same(one, other), place
 
 
