@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -32,6 +33,8 @@ def main() -> int:
     unknown = sorted(set(args.scenarios) - set(SCENARIOS))
     if unknown:
         parser.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    # ended from outside, it still ends what it started
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     folder: Path = args.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     failed = 0
