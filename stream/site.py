@@ -14,7 +14,7 @@ recording loses nothing, and a live view starts at once.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..kernels.calibration import Refusal
@@ -36,7 +36,7 @@ _WINDOW_DROPS = ("surplus", "late", "clock_jump", "overflow")
 
 _STATE = (
     "_stitcher", "stats", "calibration", "_tracker", "_windows", "_calibrator", "_candidate", "_last_refusal",
-    "_last_ns",
+    "_last_ns", "_newest_ns", "_behind",
 )  # fmt: skip
 """Attributes of a site that are its state."""
 
@@ -126,6 +126,8 @@ class SiteStage:
         self._candidate: tuple[int, Calibration] | None = None
         self._last_refusal = ""
         self._last_ns = 0
+        self._newest_ns: int | None = None
+        self._behind = 0
         if calibration is not None:
             self._hold(calibration)
 
@@ -139,7 +141,28 @@ class SiteStage:
         )
 
     def step(self, observation: Observation) -> SiteOutput:
-        """One frame further."""
+        """One frame further. Frames that agree that time has gone back begin a new timeline."""
+        before = self.new_timeline() if self._has_gone_back(observation.t_capture_ns) else SiteOutput()
+        after = self._step(observation)
+        if not (before.problems or before.late or before.identity):
+            return after
+        return replace(
+            after, problems=before.problems + after.problems, late=before.late + after.late,
+            identity=before.identity + after.identity,
+        )  # fmt: skip
+
+    def _has_gone_back(self, t_ns: int) -> bool:
+        """Whether this frame is the last one needed to believe it: one frame may be mad, several are not."""
+        window = self._settings["window"]
+        assert isinstance(window, WindowConfig)
+        if self._newest_ns is None or t_ns >= self._newest_ns - window.jump_back_s * 1e9:
+            self._newest_ns = t_ns if self._newest_ns is None else max(t_ns, self._newest_ns)
+            self._behind = 0
+            return False
+        self._behind += 1
+        return self._behind >= window.jump_frames
+
+    def _step(self, observation: Observation) -> SiteOutput:
         self._last_ns = observation.t_capture_ns
         notes, fresh = self._calibrate(observation)
         tracked = self._tracker.step(observation)
@@ -185,6 +208,7 @@ class SiteStage:
         self._stitcher.begin_anew()
         self._calibrator.begin_anew()
         self._candidate = None
+        self._newest_ns, self._behind = None, 0
 
     def snapshot(self) -> bytes:
         """Everything that shapes what comes out from now on, for `restore`."""

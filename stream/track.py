@@ -32,6 +32,10 @@ from .track_seen import Geometry, Seen, measure_foot, usable
 
 Array = np.ndarray
 
+_BLACK_OUT = 3.0
+"""Frames that come so many times further apart than the two before were not all taken: a camera was away, or its
+clock was set. (At a steady low rate people are followed from frame to frame, however far apart those are.)"""
+
 
 @dataclass(frozen=True)
 class EndedTrack:
@@ -62,6 +66,7 @@ class TrackingStage:
         self._tracks = TrackTable.empty()
         self._next_id = 1
         self._t_ns: int | None = None
+        self._dt_s = 0.0
         self._past: deque[Past] = deque()
         longest_s = max(config.forget_s, config.wait_s)
         self._backfill = Backfill(config.bridge_s, longest_s, config.speed_sigma_mps)
@@ -114,6 +119,9 @@ class TrackingStage:
         self._t_ns = t_ns
         # 1. everybody to now
         self._tracks = self._predicted(self._tracks, t_ns, dt_s)
+        if 0.0 < _BLACK_OUT * self._dt_s < dt_s:
+            self._forget_unseen(t_ns)
+        self._dt_s = dt_s
         # 2. what was seen, and by whom
         seen, drops = usable(self.config, self._geometry, self.size_px, observation)
         pairs = self._match(seen, t_ns)
@@ -290,6 +298,15 @@ class TrackingStage:
         self._tracks = tracks.take(~gone)
         shown = ~gone & (~unseen | (tracks.confirmed & (hidden_s <= c.coast_s) & ~outside))
         return tracks.take(shown), detection[shown]
+
+    def _forget_unseen(self, t_ns: int) -> None:
+        """After a black-out nobody is waited for longer than if its frames had come; the stitcher may know them."""
+        tracks = self._tracks
+        hidden_s = (t_ns - tracks.seen_ns) / 1e9
+        waited_s = np.where(tracks.confirmed, self._patience(tracks, hidden_s), self.config.forget_s)
+        gone = hidden_s > waited_s
+        self._note_ended(tracks.take(gone & tracks.confirmed))
+        self._tracks = tracks.take(~gone)
 
     def _inside(self, tracks: TrackTable) -> Bool[Array, "M"]:
         """The box is wholly in the picture: who vanishes while crossing its border has left, not been hidden."""
