@@ -17,7 +17,7 @@ import yaml
 
 from ...stream.calibration_file import load_calibration, save_calibration
 from .camera_clip import write_clip
-from .engine import Engine, free_port
+from .engine import Engine, SoakFault, free_port
 from .figures import Figure, Figures
 from .meter import Meter
 from .recording import CALIBRATION, CLIP, START_S
@@ -76,7 +76,11 @@ def run(seconds: float, out: Path, seed: int = 4, settings: tuple[str, ...] = ()
                 outages = live.flap(seconds, np.random.default_rng(seed))
             engine.terminate()
             told_s = time.monotonic()
-            summary = engine.finish(60.0)
+            unclean = ""
+            try:
+                summary = engine.finish(60.0)
+            except SoakFault as exc:  # the minutes before still count
+                summary, unclean = {}, str(exc)
             end_s = time.monotonic() - told_s
             time.sleep(1.0)
             left, segments = engine.tree.left_over(), engine.tree.segments_left()
@@ -85,7 +89,8 @@ def run(seconds: float, out: Path, seed: int = 4, settings: tuple[str, ...] = ()
         *live.rates(),
         *_told(watcher, outages),
         *holding_figures(meter, warm_up_s, seconds),
-        Figure("clean end after SIGTERM", end_s, "s", at_most=5.0),
+        Figure("end after SIGTERM", end_s, "s", at_most=5.0),
+        Figure("ends that were not clean", float(bool(unclean)), at_most=0),
         Figure("processes left after the end", len(left), at_most=0),
         Figure("shared memory left after the end", len(segments), at_most=0),
     )
@@ -93,6 +98,7 @@ def run(seconds: float, out: Path, seed: int = 4, settings: tuple[str, ...] = ()
     newest = watcher.newest()
     details = {
         "summary": summary,
+        "unclean": unclean,
         "holdings": series(meter),
         "outages": [vars(outage) for outage in outages],
         "phases": [vars(change) for change in watcher.phases(FLAPPING)],
