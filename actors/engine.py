@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 
+from .faults import RayUnavailable
 from .inline import run_inline
 from .plan import EnginePlan
 from .runtime import RunHooks, Runtime
@@ -37,7 +38,13 @@ def run_engine(
     asked = hooks or RunHooks()
     with _signals() as stopping:
         both = replace(asked, stop_asked=lambda: stopping.is_set() or asked.stop_asked())
-        figures = _runtime(plan.config.runtime.kind)(plan, both, workers)
+        try:
+            figures = _runtime(plan.config.runtime.kind)(plan, both, workers)
+        except RayUnavailable as exc:
+            if plan.config.runtime.ray_address:
+                raise  # somebody meant that cluster
+            both.note(f"runtime: {exc}; everything runs in this process instead")
+            figures = run_inline(plan, both, workers)
         return figures | {"stopped": bool(both.stop_asked())}
 
 

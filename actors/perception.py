@@ -1,9 +1,9 @@
-"""The perception worker: networks on a ladder, frames in, observations out."""
+"""The perception worker: networks on a ladder, frames of several cameras in, observations out."""
 
 from __future__ import annotations
 
-import itertools
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..kernels.perception.adapters import build_detector, build_pose, build_reid
 from ..kernels.perception.appearance_coder import AppearanceCoder, ColourCoder
@@ -12,14 +12,24 @@ from ..stream.calibration_file import Calibration
 from ..stream.inference.ladder import OpenedNetwork, open_network
 from ..stream.models.folder import choose
 from ..stream.observe import AppearanceSource, PerceptionStage
+from ..stream.observe import PerceptionMemory as StageMemory
+from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.records import Frame, Observation
 from ..stream.ring import RingReader, SlotToken
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 
 
+@dataclass(frozen=True)
+class PerceptionMemory:
+    """What a perception that follows must know to go on: small, sent with every batch."""
+
+    stage: StageMemory
+    """Of `PerceptionStage.memory`, of the cameras of that batch."""
+
+
 class PerceptionWorker:
-    """start -> step ... -> stop."""
+    """start -> open, step ... -> stop. A step may hold frames of several cameras, of each in order."""
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
@@ -28,10 +38,11 @@ class PerceptionWorker:
         self._networks: dict[str, OpenedNetwork] = {}
         self._networks_described: dict[str, object] = {}
         self._rings = RingReader()
-        self._geometry: tuple[int, Calibration] | None = None
+        self._geometry: dict[str, tuple[int, Calibration]] = {}
+        self._seen: list[str] = []
         self.watch = Stopwatch()
 
-    def start(self, info: SourceInfo) -> dict[str, object]:
+    def start(self) -> dict[str, object]:
         """Load the networks; says which, on which rung, and why not better."""
         config = self._plan.config
         settings = config.perception
@@ -46,9 +57,6 @@ class PerceptionWorker:
         )
         self._pose = build_pose(self._networks["pose"].backend, settings.threads, kind=self._contract("pose"))
         self._stage = PerceptionStage(settings, detector, self._pose, self._coder(settings.appearance))
-        given = self._plan.calibration_of(info)
-        if given is not None:
-            self._stage.set_geometry(given.camera, given.ground)
         self._networks_described = {role: network.describe() for role, network in self._networks.items()}
         return dict(self._networks_described)
 
@@ -63,32 +71,76 @@ class PerceptionWorker:
         entry = self._networks[role].model.entry
         return entry.contract if entry else None
 
-    def set_geometry(self, calibration: Calibration, from_index: int) -> None:
-        """Tiles follow this ground from a frame on: a stated frame, so that every runtime does the same."""
-        self._geometry = (from_index, calibration)
+    def open(self, info: SourceInfo) -> None:
+        """Frames of one more camera will come."""
+        assert self._stage is not None
+        given = self._plan.calibration_of(info)
+        if given is not None:
+            self._stage.set_geometry(given.camera, given.ground, info.camera)
 
-    def step(self, batch: tuple[Frame | SlotToken, ...]) -> list[Observation]:
-        """Look at every frame of a batch, in order, and free its slots."""
+    def set_geometry(self, camera: str, calibration: Calibration, from_index: int) -> None:
+        """Tiles follow this ground from a frame on: a stated frame, so that every runtime does the same."""
+        self._geometry[camera] = (from_index, calibration)
+
+    def set_effort(self, effort: Effort = FULL_EFFORT) -> None:
+        """How much is spent from the next frame on."""
+        assert self._stage is not None
+        self._stage.set_effort(effort)
+
+    def set_options(self, options: Mapping[str, object]) -> None:
+        """Settings of perception that may change while it runs."""
+        assert self._stage is not None
+        self._stage.set_options(options)
+
+    def memory(self) -> PerceptionMemory:
+        """What a successor must know to go on from the last step; the ground it is told anyway."""
+        assert self._stage is not None
+        return PerceptionMemory(self._stage.memory(self._seen))
+
+    def recall(self, memory: PerceptionMemory) -> None:
+        """Go on from what another perception remembered."""
+        assert self._stage is not None
+        self._stage.recall(memory.stage)
+
+    def step(self, batch: Sequence[Frame | SlotToken]) -> list[Observation]:
+        """Look at every frame of a batch, in order; slots of a ring stay taken."""
         assert self._stage is not None
         observations: list[Observation] = []
+        self._seen = sorted({item.camera for item in batch})
         for part in self._parts(batch):
-            if self._geometry is not None and part[0].index >= self._geometry[0]:
-                self._stage.set_geometry(self._geometry[1].camera, self._geometry[1].ground)
-                self._geometry = None
-            with self.watch.measure("perception"), ExitStack() as held:
-                frames = [
-                    held.enter_context(self._rings.frame(item)) if isinstance(item, SlotToken) else item
-                    for item in part
-                ]
+            self._begin_geometry(part[0])
+            with self.watch.measure("perception"):
+                frames = [self._rings.view(item) if isinstance(item, SlotToken) else item for item in part]
                 observations.extend(self._stage.step_many(frames))
         return observations
 
-    def _parts(self, batch: tuple[Frame | SlotToken, ...]) -> list[tuple[Frame | SlotToken, ...]]:
-        """The batch in runs of as many frames as there are lanes, cut where a geometry begins to hold."""
-        cut = len(batch) if self._geometry is None else sum(item.index < self._geometry[0] for item in batch)
+    def _begin_geometry(self, first: Frame | SlotToken) -> None:
+        waiting = self._geometry.get(first.camera)
+        if waiting is not None and first.index >= waiting[0]:
+            assert self._stage is not None
+            self._stage.set_geometry(waiting[1].camera, waiting[1].ground, first.camera)
+            del self._geometry[first.camera]
+
+    def _parts(self, batch: Sequence[Frame | SlotToken]) -> list[Sequence[Frame | SlotToken]]:
+        """The batch in runs of as many frames as there are lanes, of one camera each, cut where a geometry begins."""
         lanes = self._plan.config.perception.threads
-        bounds = sorted({*range(0, cut, lanes), *range(cut, len(batch), lanes), len(batch)})
-        return [batch[a:b] for a, b in itertools.pairwise(bounds)]
+        parts: list[Sequence[Frame | SlotToken]] = []
+        at = 0
+        while at < len(batch):
+            camera = batch[at].camera
+            from_index = self._geometry[camera][0] if camera in self._geometry else None
+            waits = from_index is not None and batch[at].index < from_index
+            end = at + 1
+            while (
+                end < len(batch)
+                and end - at < lanes
+                and batch[end].camera == camera
+                and not (waits and from_index is not None and batch[end].index >= from_index)
+            ):
+                end += 1
+            parts.append(batch[at:end])
+            at = end
+        return parts
 
     def stop(self) -> dict[str, object]:
         """Let go of networks and rings; the seconds spent."""

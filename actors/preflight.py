@@ -5,30 +5,40 @@ from __future__ import annotations
 import socket
 
 from ..stream.body_files import load_body
+from ..stream.calibration_file import load_calibration
 from ..stream.errors import LogError, PublishError
 from ..stream.models.folder import choose
-from ..stream.sources import open_source
+from ..stream.sources import is_live, open_source
 from ..stream.wire.log_format import check_head
 from ..stream.wire.publish import PublishConfig
 from ..stream.wire.server import Address
 from ..stream.wire.server_settings import server_settings
+from .camera import source_settings
 from .plan import EnginePlan, SourceInfo
 
 
-def check(plan: EnginePlan) -> SourceInfo:
-    """Open and close the source, read its calibration, networks and body, try log and address.
+def check(plan: EnginePlan) -> list[SourceInfo]:
+    """Open and close recordings, read calibrations, networks and body, try log and address.
 
-    The workers check again when they open the same things for good: the world may change in between.
+    Live cameras are not tried: one that is away now may come later. The workers check again when they open the same
+    things for good: the world may change in between.
 
     Returns:
-        What the source says of itself.
+        What the recordings say of themselves.
 
     Raises:
         CrowdstreamError: whatever the user has to mend, in one line.
     """
-    with open_source(plan.source, plan.config.source) as source:
-        info = SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
-    plan.calibration_of(info)
+    infos = []
+    for entry in plan.cameras:
+        if is_live(entry.source):
+            if entry.calibration is not None:
+                load_calibration(entry.calibration, entry.name)
+            continue
+        with open_source(entry.source, source_settings(plan, entry)) as source:
+            info = SourceInfo(source.camera, source.size_px, source.fps, source.start_ns, source.num_frames)
+        plan.calibration_of(info)
+        infos.append(info)
     for role, wanted in plan.networks():
         choose(plan.models, role, wanted).read()
     if plan.body is not None:
@@ -36,7 +46,7 @@ def check(plan: EnginePlan) -> SourceInfo:
     _check_log(plan)
     if plan.config.publish.listen:
         _check_address(plan.config.publish)
-    return info
+    return infos
 
 
 def _check_log(plan: EnginePlan) -> None:

@@ -6,17 +6,16 @@ Where it lives is a `Place`: a process of its own, or this one. A recording wait
 so that what comes out never depends on how long anything took; a live view leaves windows unrefined and counts them.
 Identity events are never left out: they ride with the next window.
 
-A refiner that is lost is replaced, a few times in a while. The new one is told who the tracks are and which revisions
-are out, is given the last windows again with their answers thrown away, and goes on with the windows that waited; only
-the one at which it was lost is not tried again, as it may have been the cause.
+A refiner that is lost is replaced, a few times in a while. The new one goes on from the last snapshot, is given the
+windows since then again with their answers thrown away, and goes on with those that waited. Where there is no snapshot,
+it is told who the tracks are and which revisions are out instead. The window at which one was lost is tried once more;
+who loses two refiners is left out, as it may be the cause.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import time
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,10 @@ _RESTARTS_WITHIN_S = 600.0
 """... within this time; more, and there is something that a new one does not mend."""
 _PEOPLE_REMEMBERED = 2000
 """Rows of windows, all together, that are kept for a refiner to come: some 54 kB each, 108 MB."""
+
+
+_SNAPSHOT_WINDOWS = 8
+"""Windows between two snapshots of the refiner."""
 
 
 class RefinerLost(CrowdstreamError):
@@ -94,6 +97,7 @@ class _Kind(Enum):
     AGAIN = auto()
     """A window that a refiner has answered that is gone: the new answer is thrown away."""
     WINDOW = auto()
+    SNAPSHOT = auto()
     FINISH = auto()
 
 
@@ -105,6 +109,8 @@ class _Call:
     ticket: Any
     given: Given | None = None
     """Of the end: only its events count."""
+    tried: int = 0
+    """Refiners that were lost at it."""
 
     @property
     def counts(self) -> bool:
@@ -174,6 +180,7 @@ class Refining:
         tell: Callable[[str, str], None],
         most_people: int = _PEOPLE_REMEMBERED,
         now_s: Callable[[], float] = time.monotonic,
+        snapshots: bool = False,
     ) -> None:
         """
         Args:
@@ -182,6 +189,7 @@ class Refining:
             tell: takes (kind, text) of what an operator should know.
             most_people: rows of windows kept for a refiner to come, all together.
             now_s: for the budget of restarts.
+            snapshots: the refiner gives snapshots, so that a new one knows all that the old one did.
         """
         self.counts: Counter[str] = Counter()
         """Windows answered, busy, lost; restarts."""
@@ -193,6 +201,28 @@ class Refining:
         self._calls: deque[_Call] = deque()
         self._unsent: tuple[IdentityEvent, ...] = ()
         self._highest_rev = 0
+        self._snapshots, self._since = snapshots, 0
+        self._snapshot: Any = None
+        """Ticket of the newest one that was made."""
+
+    @property
+    def snapshot(self) -> Any:
+        """Ask for one, after everything that was given; its ticket."""
+        return self._place.ask("snapshot")
+
+    @property
+    def highest_rev(self) -> int:
+        """Of the revisions so far."""
+        return self._highest_rev
+
+    def tell(self, verb: str, *args: Any) -> Any:
+        """Something a refiner must know before its first window; the ticket of its answer."""
+        return self._place.ask(verb, *args)
+
+    def go_on_from(self, snapshot: Any, highest_rev: int) -> Any:
+        """Take up what another engine's refiner has known; the ticket of its answer."""
+        self._snapshot, self._highest_rev = snapshot, highest_rev
+        return self._place.ask("restore", snapshot)
 
     @property
     def waiting(self) -> int:
@@ -214,6 +244,10 @@ class Refining:
             self.counts["busy"] += 1
             return
         self._ask(_Kind.WINDOW, replace(given, identity=events))
+        self._since += 1
+        if self._snapshots and self._since >= _SNAPSHOT_WINDOWS:
+            self._since = 0
+            self._calls.append(_Call(_Kind.SNAPSHOT, self.snapshot))
 
     def take(self, everything: bool = False) -> list[Revised]:
         """The answers that have come, in order; a recording waits here while too many windows are unanswered.
@@ -232,7 +266,10 @@ class Refining:
             except RefinerLost as lost:
                 self._replace(call, lost)
                 continue
-            if call.given is not None and call.kind is not _Kind.FINISH:
+            if call.kind is _Kind.SNAPSHOT:
+                self._snapshot = call.ticket
+                self._recollection.take_windows()
+            elif call.given is not None and call.kind is not _Kind.FINISH:
                 self._recollection.add(call.given)
             if call.counts:
                 self.counts["answered"] += call.kind is _Kind.WINDOW
@@ -251,12 +288,12 @@ class Refining:
             self._ask(_Kind.FINISH, Given(None, None, 0, events))
         return self.take(everything=True)
 
-    def _ask(self, kind: _Kind, given: Given) -> None:
+    def _ask(self, kind: _Kind, given: Given, tried: int = 0) -> None:
         if kind is _Kind.FINISH:
             ticket = self._place.ask("finish", given.identity)
         else:
             ticket = self._place.ask("step", given.problem, given.solved, given.identity)
-        self._calls.append(_Call(kind, ticket, given))
+        self._calls.append(_Call(kind, ticket, given, tried))
 
     def _replace(self, call: _Call, lost: RefinerLost) -> None:
         """Open a new refiner and tell it all again but the call at which this one was lost; or give up, and say so."""
@@ -267,69 +304,33 @@ class Refining:
         self._place.close()
         open_calls = [c for c in self._calls if c.given is not None]
         self._calls.clear()
-        self.counts["lost"] += call.counts
+        again = self._snapshots and call.given is not None and call.tried == 0
+        self.counts["lost"] += call.counts and not again
         if not self._budget.take(self._now_s()):
             self.on = False
-            self.counts["lost"] += sum(c.counts for c in open_calls)
+            self.counts["lost"] += sum(c.counts for c in open_calls) + (call.counts and again)
             self._tell("refiner_off", f"refining is off for the rest of this run: {lost}")
             return
         self.counts["restarts"] += 1
         self._tell("refiner_restarted", f"the refiner was lost and is replaced: {lost}")
         self._calls.append(_Call(_Kind.OPENING, self._place.open()))
-        told = self._place.ask("resume", self._recollection.identity, self._highest_rev)
+        if self._snapshot is not None:
+            told = self._place.ask("restore", self._snapshot)
+        else:
+            told = self._place.ask("resume", self._recollection.identity, self._highest_rev)
         self._calls.append(_Call(_Kind.OPENING, told))
         for given in self._recollection.take_windows():
             self._ask(_Kind.AGAIN, given)
-        spared = call.given.identity if call.given is not None else ()
+        if again:
+            assert call.given is not None
+            self._ask(call.kind, call.given, call.tried + 1)
+        spared = call.given.identity if call.given is not None and not again else ()
         for later in open_calls:  # the first of them takes on the events of the call that is left out
             assert later.given is not None
-            self._ask(later.kind, replace(later.given, identity=(*spared, *later.given.identity)))
+            given = replace(later.given, identity=(*spared, *later.given.identity))
+            self._ask(later.kind, given, later.tried)
             spared = ()
         self._unsent = (*spared, *self._unsent)
-
-
-class Here:
-    """This process: the answer is there as soon as it is asked for."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        """
-        Args:
-            make: constructs a worker.
-        """
-        self.worker = make()
-        self._make = make
-
-    def open(self) -> Any:
-        self.worker = self._make()
-        return self.ask("start")
-
-    def ask(self, verb: str, *args: Any) -> Any:
-        try:
-            return getattr(self.worker, verb)(*args)
-        except Exception as exc:  # whatever it is: the run goes on without this window
-            return RefinerLost(in_one_line(exc, traceback.format_exc()))
-
-    def ready(self, ticket: Any, wait: bool) -> bool:
-        return True
-
-    def take(self, ticket: Any) -> Any:
-        if isinstance(ticket, RefinerLost):
-            raise ticket
-        return ticket
-
-    def close(self) -> None: ...
-
-    def vouch(self, value: Any) -> None: ...
-
-
-def in_one_line(exc: BaseException, trace: str) -> str:
-    """What went wrong, for a note; of what nobody foresaw, also where."""
-    said = " ".join(str(exc).split())
-    if isinstance(exc, CrowdstreamError):
-        return said
-    frames = re.findall(r'([^/"]+)", line (\d+)', trace)
-    where = f" ({':'.join(frames[-1])})" if frames else ""
-    return f"{type(exc).__name__}: {said:.200}{where}"
 
 
 def windows_to_know(config: RefineConfig, window: WindowConfig) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..kernels.body.data import BodyData
 from ..kernels.camera import CameraModel
 from ..kernels.fused.compiled import is_cached
 from ..kernels.fused.facing import facing_path
@@ -21,7 +22,9 @@ from ..kernels.fused.gauss_newton import solve_person
 from ..kernels.ground import Ground
 from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem, WindowSolution
 from ..stream.body_files import load_body
+from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.reconstruct import ReconstructConfig, Reconstructor, make_reconstructor
+from ..stream.warm_state import state_of
 from .plan import EnginePlan
 from .stopwatch import Stopwatch
 
@@ -37,39 +40,72 @@ class SolvedWindow:
 
     solution: WindowSolution
     state: dict[str, Array]
-    """person_ids (N,) int64 and betas_weight (N,) float32: poses, places and betas stand in the solution."""
+    """Who is remembered and from which window (`stream.warm_state`); their bodies stand in the solutions."""
+    site: str = ""
 
 
 class SolverWorker:
-    """start -> solve ... -> stop."""
+    """start -> solve ... -> stop. Windows of several sites may come, of each in order."""
 
     def __init__(self, plan: EnginePlan) -> None:
         self._plan = plan
-        self._stage: Reconstructor | None = None
+        self._body: BodyData | None = None
+        self._stages: dict[str, Reconstructor] = {}
+        self._solved = ""
+        self._spare: Reconstructor | None = None
+        self._effort = FULL_EFFORT
         self.watch = Stopwatch()
 
     def start(self) -> None:
         """Load body and priors, and compile what is compiled: the first window shall not wait for it."""
-        body = load_body(self._plan.body)
-        self._stage = make_reconstructor(self._plan.config.solve, body)
+        self._body = load_body(self._plan.body)
+        stage = make_reconstructor(self._plan.config.solve, self._body)
         if self._plan.config.solve.preset == "live":
             compile_in_another_process()
-            _exercise(self._stage)
+            _exercise(stage)
+        self._spare = stage
+
+    def _stage_of(self, site: str) -> Reconstructor:
+        if site not in self._stages:
+            assert self._body is not None
+            stage = self._spare or make_reconstructor(self._plan.config.solve, self._body)
+            self._spare = None
+            stage.set_effort(self._effort)
+            self._stages[site] = stage
+        return self._stages[site]
 
     def solve(self, problem: WindowProblem) -> SolvedWindow:
         """The bodies of one window."""
-        assert self._stage is not None
+        stage = self._stage_of(problem.site)
+        self._solved = problem.site
         with self.watch.measure("solve"):
-            solution = self._stage.solve(problem)
-        known = self._stage.export_state()
-        ids = np.array([p for p in solution.person_ids.tolist() if p in known], np.int64)
-        weights = np.array([known[p].betas_weight for p in ids.tolist()], np.float32)
-        return SolvedWindow(solution, {"person_ids": ids, "betas_weight": weights})
+            solution = stage.solve(problem)
+        return SolvedWindow(solution, state_of(stage.export_state()), problem.site)
+
+    def set_effort(self, effort: Effort) -> None:
+        """How much is spent on the windows from now on."""
+        self._effort = effort
+        for stage in self._stages.values():
+            stage.set_effort(effort)
+
+    def memory(self) -> bytes:
+        """What a successor must know of the site solved last."""
+        return self._stage_of(self._solved).snapshot()
+
+    def recall(self, site: str, memory: bytes) -> None:
+        """A site goes on from what another solver remembered."""
+        self._stage_of(site).restore(memory)
+
+    def forget(self, site: str) -> None:
+        """No more windows of a site will come."""
+        stage = self._stages.pop(site, None)
+        if stage is not None:
+            stage.close()
 
     def stop(self) -> dict[str, object]:
         """Let the threads go; the seconds spent."""
-        if self._stage is not None:
-            self._stage.close()
+        for stage in self._stages.values():
+            stage.close()
         return {"seconds": dict(self.watch.seconds)}
 
 

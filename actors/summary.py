@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lane import Lane
 
 STAGES = ("decode", "perception", "tracking", "solve", "refine", "publish")
 TIERS = ("live", "window")
@@ -20,37 +23,51 @@ WORDS = {
 
 
 def summarise(
-    reports: Mapping[str, Mapping[str, Any]], elapsed_s: float, captured_s: float, runtime: str, address: str
+    reports: Mapping[str, Sequence[Mapping[str, Any]]],
+    elapsed_s: float,
+    captured_s: float,
+    runtime: str,
+    address: str,
+    lanes: Sequence[Lane] = (),
+    lost: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """One flat tree of numbers from what the workers counted; every key is always there, and finite.
 
     Args:
-        reports: what each worker's `stop` gave, by worker; nothing from one that did not answer.
+        reports: what the workers' `stop` gave, by stage; nothing from one that did not answer.
         elapsed_s: wall time from the first frame asked for to the last message sent.
         captured_s: length of the recording that was processed, seconds of capture time.
         runtime: inline or ray.
         address: where subscribers could connect.
+        lanes: the cameras, as the supervisor kept them.
+        lost: workers that were lost and replaced, by stage.
     """
-    site = reports.get("tracking", {}).get("site", {})
-    publisher, camera = reports.get("publisher", {}), reports.get("camera", {})
+    sites = {
+        name: site for report in reports.get("tracking", ()) for name, site in report.get("sites", {}).items()
+    }
+    publisher = next(iter(reports.get("publisher", ())), {})
     published = publisher.get("published", {})
     seconds: Counter[str] = Counter(dict.fromkeys(STAGES, 0.0))
-    for report in reports.values():
+    for report in (report for several in reports.values() for report in several):
         seconds.update(report.get("seconds", {}))
+    cameras = reports.get("camera", ())
+    frames = sum(int(site.get("frames", 0)) for site in sites.values())
+    people = sum(site.get("people_mean", 0.0) * site.get("frames", 0) for site in sites.values())
+    first: Mapping[str, Any] = next(iter(sites.values()), {})
     return {
-        "frames": int(site.get("frames", 0)),
-        "people_max": int(site.get("people_max", 0)),
-        "people_mean": round(_finite(site.get("people_mean", 0.0)), 3),
-        "tracks": int(site.get("tracks", 0)),
+        "frames": frames,
+        "people_max": max((int(site.get("people_max", 0)) for site in sites.values()), default=0),
+        "people_mean": round(_finite(people / frames if frames else 0.0), 3),
+        "tracks": sum(int(site.get("tracks", 0)) for site in sites.values()),
         "windows": int(publisher.get("windows", 0)),
         "person_frames": int(publisher.get("person_frames", 0)),
         "elapsed_s": round(elapsed_s, 3),
         "captured_s": round(captured_s, 3),
         "realtime_factor": round(captured_s / elapsed_s, 4) if elapsed_s > 0 else 0.0,
         "stage_seconds": {name: round(value, 3) for name, value in sorted(seconds.items())},
-        "drops": _drops(site, published, camera, reports.get("supervisor", {}), reports.get("refining", {})),
+        "drops": _drops(sites.values(), published, cameras, lanes),
         "identity": {change: int(published.get("identity", {}).get(change, 0)) for change in CHANGES},
-        "refine": _refine(reports),
+        "refine": _refine(reports, published, lanes),
         "latency_ms": {
             tier: {
                 p: round(_finite(published.get("latency_ms", {}).get(tier, {}).get(p, 0.0)), 3)
@@ -58,43 +75,68 @@ def summarise(
             }
             for tier in TIERS
         },
-        "source": camera.get("source", {}),
-        "calibration": reports.get("tracking", {}).get("calibration", ""),
-        "networks": reports.get("perception", {}).get("networks", {}),
+        "source": cameras[0].get("source", {}) if len(cameras) == 1 else {},
+        "calibration": first.get("calibration", "") if len(sites) == 1 else "",
+        "networks": next((r["networks"] for r in reports.get("perception", ()) if r.get("networks")), {}),
         "messages": published.get("messages", {}),
         "runtime": runtime,
         "address": address,
+        "cameras": {lane.name: _camera(lane, sites.get(lane.name, {})) for lane in lanes},
+        "replaced": {stage: int(count) for stage, count in sorted((lost or {}).items())},
+    }
+
+
+def _camera(lane: Lane, site: Mapping[str, Any]) -> dict[str, Any]:
+    """One camera of the run."""
+    return {
+        "frames": int(lane.frames),
+        "received": int(lane.received),
+        "reconnects": int(lane.reconnects + lane.reopened),
+        "state": "" if lane.state is None else str(lane.state),
+        "tracks": int(site.get("tracks", 0)),
+        "windows": int(lane.windows),
+        "calibration": str(site.get("calibration", "")),
+        "left_out": {cause: int(count) for cause, count in sorted(lane.source_counts.items()) if count},
     }
 
 
 def _drops(
-    site: Mapping[str, Any],
+    sites: Iterable[Mapping[str, Any]],
     published: Mapping[str, Any],
-    camera: Mapping[str, Any],
-    supervisor: Mapping[str, Any],
-    refining: Mapping[str, Any],
+    cameras: Sequence[Mapping[str, Any]],
+    lanes: Sequence[Lane],
 ) -> dict[str, int]:
     """What was left out, by cause; a cause that never struck is not named."""
-    drops: Counter[str] = Counter(site.get("drops", {}))
+    drops: Counter[str] = Counter()
+    for site in sites:
+        drops.update(site.get("drops", {}))
     drops["slow_subscriber"] += int(published.get("dropped", 0))
     drops["not_recorded"] += int(published.get("not_recorded", 0))
-    drops["solver_busy"] += int(supervisor.get("dropped_windows", 0))
-    drops["refine_busy"] += int(refining.get("busy", 0))
-    drops["refine_lost"] += int(refining.get("lost", 0))
-    stale = int(camera.get("stale", 0))
-    source = camera.get("source", {})
-    drops["stale"] += stale
-    drops["source_broken"] += int(source.get("broken", 0))
-    drops["source_skipped"] += (
-        int(source.get("skipped", 0)) - stale
-    )  # a paced source counts stale ones there too
+    for lane in lanes:
+        drops.update(lane.drops)
+        if lane.refining is not None:
+            drops["refine_busy"] += int(lane.refining.counts["busy"])
+            drops["refine_lost"] += int(lane.refining.counts["lost"])
+    for camera in cameras:
+        stale = int(camera.get("stale", 0))
+        source = camera.get("source", {})
+        drops["stale"] += stale
+        drops["source_broken"] += int(source.get("broken", 0))
+        # a paced source counts stale ones there too
+        drops["source_skipped"] += int(source.get("skipped", 0)) - stale
+        drops.update(camera.get("left_out", {}))
     return {name: int(count) for name, count in sorted(drops.items()) if count}
 
 
-def _refine(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _refine(
+    reports: Mapping[str, Sequence[Mapping[str, Any]]], published: Mapping[str, Any], lanes: Sequence[Lane]
+) -> dict[str, Any]:
     """What the refiner did; all zeros where it was left out."""
-    refiner, refining = reports.get("refiner", {}), reports.get("refining", {})
-    revised = reports.get("publisher", {}).get("published", {}).get("refined", {})
+    refiner = next(iter(reports.get("refiner", ())), {})
+    refining: Counter[str] = Counter()
+    for lane in lanes:
+        refining.update(lane.refining.counts if lane.refining is not None else {})
+    revised = published.get("refined", {})
     return {
         "windows": int(refining.get("answered", 0)),
         "restarts": int(refining.get("restarts", 0)),

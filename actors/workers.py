@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .camera import CameraWorker
@@ -29,3 +30,7 @@ class Workers:
     refiner: WorkerClass = RefinerWorker
     """Left out altogether where `refine.enabled` is false."""
     publisher: WorkerClass = PublisherWorker
+
+    def camera_for(self, name: str) -> WorkerClass:
+        """What makes the worker of one camera of an array."""
+        return partial(self.camera, camera=name) if name and self.camera is CameraWorker else self.camera

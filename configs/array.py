@@ -31,9 +31,9 @@ from ..stream.errors import SourceError
 from ..stream.sources import SourceConfig
 from ..stream.sources.live.address import is_live, parse_address
 from ..stream.sources.live.config import LiveConfig
+from .building import build
 from .errors import ConfigError
 from .lined_yaml import Lined, read_lined
-from .load import build
 from .secrets import expand
 
 MAX_CAMERAS = 256

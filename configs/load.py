@@ -5,15 +5,15 @@ An unknown key is an error that lists the keys there are; a value out of range s
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from .building import build
 from .errors import ConfigError
 from .schema import EngineConfig
 
@@ -52,14 +52,6 @@ def fill(record: type[Record], tree: Mapping[str, Any], overrides: Iterable[str]
     for item in overrides:
         _apply(filled, item)
     return build(record, filled)
-
-
-def build(record: type[Record], tree: Mapping[str, Any]) -> Record:
-    """Validate a tree of plain values into the record, with errors a person can act on."""
-    try:
-        return record.model_validate(dict(tree))
-    except ValidationError as exc:
-        raise ConfigError("; ".join(_explain(record, dict(error)) for error in exc.errors())) from exc
 
 
 def _read_tree(preset: str) -> Tree:
@@ -105,26 +97,3 @@ def _apply(tree: Tree, item: str) -> None:
         node[path[-1]] = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         raise ConfigError(f"--set {item!r}: the value is not YAML") from exc
-
-
-def _explain(record: type[BaseModel], error: dict[str, Any]) -> str:
-    loc = [str(part) for part in error["loc"]]
-    where = ".".join(loc)
-    if error["type"] != "extra_forbidden":
-        return f"{where} = {error.get('input')!r}: {error['msg'].removeprefix('Value error, ')}"
-    owner = _record_at(record, loc[:-1])
-    names = sorted(owner.model_fields) if owner else []
-    close = difflib.get_close_matches(loc[-1], names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
-    group = ".".join(loc[:-1]) or "the configuration"
-    return f"unknown key {where!r}{hint} keys of {group}: {', '.join(names)}"
-
-
-def _record_at(record: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
-    for part in path:
-        field = record.model_fields.get(part)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return None
-        record = kind
-    return record

@@ -15,6 +15,7 @@ from ..stream.pressure.config import PressureConfig
 from ..stream.reconstruct import ReconstructConfig
 from ..stream.refine.config import RefineConfig
 from ..stream.sources import SourceConfig
+from ..stream.sources.live.config import LiveConfig
 from ..stream.stitch.config import StitchConfig
 from ..stream.track import TrackConfig
 from ..stream.windows import WindowConfig
@@ -48,6 +49,20 @@ class RuntimeConfig(StageConfig):
     """Ray's shared store; results pass through it, frames never do."""
     ray_address: str = ""
     """Join a running Ray cluster instead of starting one."""
+    crews: int = Field(default=0, ge=0, le=256)
+    """Sets of perception, tracking and solver, each on one node for its share of the cameras; 0: one a node."""
+    restarts: int = Field(default=5, ge=0, le=1000)
+    """Workers of a stage that may be replaced within `restarts_within_s` before the run ends."""
+    restarts_within_s: float = Field(default=60.0, gt=0.0, le=86_400.0)
+    """See `restarts`."""
+    stuck_s: float = Field(default=120.0, ge=1.0, le=3600.0)
+    """A worker that has not answered one question for so long is replaced."""
+    snapshot_frames: int = Field(default=150, ge=1, le=10_000)
+    """Frames of a camera between two snapshots of its site: what a tracker that follows another starts from."""
+    health_s: float = Field(default=2.0, gt=0.0, le=60.0)
+    """Between two health reports."""
+    checkpoint_s: float = Field(default=20.0, gt=0.0, le=3600.0)
+    """Between two checkpoints of a recorded run."""
 
     def model_post_init(self, context: object) -> None:
         if self.ring_slots < self.batch_frames * self.batches_in_flight:
@@ -61,6 +76,7 @@ class EngineConfig(StageConfig):
     """Everything that can be set."""
 
     source: SourceConfig = SourceConfig()
+    live: LiveConfig = LiveConfig()
     perception: PerceptionConfig = PerceptionConfig()
     inference: InferenceConfig = InferenceConfig()
     calibrate: CalibrateConfig = CalibrateConfig()

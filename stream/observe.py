@@ -17,7 +17,7 @@ uses two cores better than two threads inside one pass do, and gives the same re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -154,6 +154,14 @@ class PerceptionStage:
     def set_effort(self, effort: Effort) -> None:
         """Spend this much on every frame from the next one on. Keeps no memory: back at the top, all is as before."""
         self._effort = effort
+
+    def set_options(self, options: Mapping[str, object]) -> None:
+        """Settings that may change while frames come: strides, rates, budgets.
+
+        Raises:
+            ValueError: an unknown setting, or one out of range.
+        """
+        self._config = PerceptionConfig.model_validate({**self._config.model_dump(), **options})
 
     def tiles_of(self, camera_id: str, size_px: tuple[int, int]) -> tuple[Tile, ...]:
         """The tiles that frames of a camera are cut into now."""

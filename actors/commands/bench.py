@@ -290,14 +290,15 @@ def detections(
     from ...configs.load import load_config
     from ...lab.bench.identity import detection_rows, write_mot
     from ...stream.models.folder import default_folder
-    from ..camera import CameraWorker
+    from ..camera import CameraWorker, open_recording
     from ..perception import PerceptionWorker
     from ..plan import EnginePlan
 
     plan = EnginePlan(source, load_config(config, set_ or []), models or default_folder(), calibration)
     camera, perception = CameraWorker(plan), PerceptionWorker(plan)
     try:
-        perception.start(camera.start())
+        perception.start()
+        perception.open(open_recording(camera))
         parts, frames, ended = [], 0, False
         while not ended:
             batch = camera.next_batch(plan.config.perception.threads)

@@ -49,7 +49,10 @@ def calibrate(
     settings = [f"calibrate.{name}={value}" for name, value in known.items() if value is not None]
     plan = EnginePlan(source, load_config("replay", settings), models or default_folder())
     check_target(output, "--output", (source,))
-    stage = watch(plan, check(plan), seconds)
+    infos = check(plan)
+    if not infos:
+        raise typer.BadParameter("expected a recording; record some minutes of the camera first")
+    stage = watch(plan, infos[0], seconds)
     found = stage.estimate()
     if isinstance(found, Refusal):
         raise CalibrationError(f"{found}; give it more --seconds, or --focal, --fov, --camera-height")
@@ -76,7 +79,8 @@ def watch(plan: EnginePlan, info: SourceInfo, seconds: float) -> CalibrationStag
     stage = CalibrationStage(plan.config.calibrate, info.size_px)
     perception = PerceptionWorker(plan)
     try:
-        perception.start(info)
+        perception.start()
+        perception.open(info)
         with (
             open_source(plan.source, plan.config.source) as frames,
             Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bars,

@@ -224,7 +224,7 @@ def _camera_of(crowd: Crowd, camera: str | None) -> str:
 
 def _look(crowd: Crowd, name: str, question: Question, models: Path) -> Iterator[Observation]:
     """What the engine's networks see in the camera's video, frame by frame."""
-    from ..camera import CameraWorker
+    from ..camera import CameraWorker, open_recording
     from ..perception import PerceptionWorker
     from ..plan import EnginePlan
 
@@ -243,7 +243,8 @@ def _look(crowd: Crowd, name: str, question: Question, models: Path) -> Iterator
     plan = EnginePlan(str(video), config, models, given)
     source, perception = CameraWorker(plan), PerceptionWorker(plan)
     try:
-        perception.start(source.start())
+        perception.start()
+        perception.open(open_recording(source))
         ended = False
         while not ended:
             batch = source.next_batch(config.perception.threads)

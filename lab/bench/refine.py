@@ -19,7 +19,7 @@ from jaxtyping import Bool
 
 from ...stream.calibration_file import Calibration, save_calibration
 from ...stream.records import Frame, Observation
-from ...stream.ring import RingReader, SlotToken
+from ...stream.ring import SlotToken
 from ..scripted_crowd import ScriptedCrowd
 from .metric import Direction, Metric
 
@@ -66,29 +66,26 @@ class ScriptedEyes:
     """Stands where perception's worker stands."""
 
     def __init__(self, plan: Any) -> None:
-        self._rings = RingReader()
         self._crowd = PillarCrowd(seconds=float(plan.config.source.seconds))
         self._walkers = self._crowd.walkers
-        self._camera = ""
 
-    def start(self, info: Any) -> dict[str, object]:
-        self._camera = info.camera
+    def start(self) -> dict[str, object]:
         self._crowd.observation(self._walkers, 0, "", 0)  # loads the body
         return {}
 
-    def set_geometry(self, calibration: Calibration, from_index: int) -> None: ...
+    def open(self, info: Any) -> None: ...
+
+    def set_geometry(self, camera: str, calibration: Calibration, from_index: int) -> None: ...
+
+    def set_effort(self, effort: Any) -> None: ...
 
     def step(self, batch: Sequence[Frame | SlotToken]) -> list[Observation]:
         found = []
         for item in batch:
-            if isinstance(item, SlotToken):
-                with self._rings.frame(item):  # frees the slot
-                    pass
-            found.append(self._crowd.observation(self._walkers, item.index, self._camera, item.t_capture_ns))
+            found.append(self._crowd.observation(self._walkers, item.index, item.camera, item.t_capture_ns))
         return found
 
     def stop(self) -> dict[str, Any]:
-        self._rings.close()
         return {"seconds": {}, "networks": {}}
 
 

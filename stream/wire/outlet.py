@@ -68,6 +68,7 @@ class Outlet:
         self._goes_on_from = None if goes_on_from is None else dict(goes_on_from)
         self._logged: dict[str, int] = {}
         self._log_bytes_at_end = 0
+        self._recorded = True
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -121,12 +122,6 @@ class Outlet:
         if data is not None and isinstance(message, Message):
             hub.restore(message, data)
 
-    def last_schema(self, site: str) -> Message | None:
-        """The schema that this session's log held when it was opened."""
-        data = self.log.last_schema.get((self.sid, topic_of(Tier.SCHEMA, site))) if self.log else None
-        message = decode(data) if data is not None else None
-        return message if isinstance(message, Message) else None
-
     @property
     def goes_on(self) -> bool:
         """Another outlet's work is gone on with."""
@@ -145,6 +140,11 @@ class Outlet:
     def dropped(self) -> int:
         """Live and late messages dropped for slow subscribers, all together."""
         return self.hub.dropped if self.hub else 0
+
+    @property
+    def recording(self) -> bool:
+        """There is a log, and the newest commit is in it."""
+        return self.log is not None and self._recorded
 
     @property
     def log_bytes(self) -> int:
@@ -202,9 +202,11 @@ class Outlet:
             try:
                 self.log.append(messages, packed, state)
                 self._sync(topic)
+                self._recorded = True
             except LogError as exc:
                 self.last_error = str(exc)
                 self.not_recorded += 1
+                self._recorded = False
                 messages = [replace(m, quality={**m.quality, "recorded": False}) for m in messages]
                 packed = [encode(message) for message in messages]
         self.seq[topic] = newest

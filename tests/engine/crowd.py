@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -20,6 +22,7 @@ from crowdstream.kernels.solve.problem import WindowProblem, WindowSolution
 from crowdstream.lab.scripted_crowd import ScriptedCrowd
 from crowdstream.stream.calibration_file import Calibration, save_calibration
 from crowdstream.stream.identity import IdentityChange, IdentityEvent
+from crowdstream.stream.pressure.records import Effort
 from crowdstream.stream.records import Frame, Observation
 from crowdstream.stream.refine.records import Revision, RevisionCause
 from crowdstream.stream.ring import RingReader, SlotToken
@@ -34,19 +37,23 @@ class ScriptedPerception:
     def __init__(self, plan: EnginePlan) -> None:
         self._rings = RingReader()
 
-    def start(self, info: SourceInfo) -> dict[str, object]:
-        self._camera = info.camera
+    def start(self) -> dict[str, object]:
         return {}
 
-    def set_geometry(self, calibration: Calibration, from_index: int) -> None: ...
+    def open(self, info: SourceInfo) -> None: ...
+
+    def set_geometry(self, camera: str, calibration: Calibration, from_index: int) -> None: ...
+
+    def set_effort(self, effort: Effort) -> None: ...
+
+    def recall(self, memory: object) -> None: ...
 
     def step(self, batch: Sequence[Frame | SlotToken]) -> list[Observation]:
         out = []
         for item in batch:
-            out.append(CROWD.observation(item.index, self._camera, item.t_capture_ns))
+            out.append(CROWD.observation(item.index, item.camera, item.t_capture_ns))
             if isinstance(item, SlotToken):
-                with self._rings.frame(item) as frame:
-                    assert frame.image.size
+                assert self._rings.view(item).image.size
         return out
 
     def stop(self) -> dict[str, Any]:
@@ -75,7 +82,7 @@ class EventfulTracking(TrackingWorker):
 
     EVENTS = ((20, "merge"), (50, "split"), (90, "merge"), (100, "split"))
 
-    def step(self, observations: list[Observation]) -> list[SiteOutput]:
+    def step(self, observations: Sequence[Observation]) -> list[SiteOutput]:
         return [self._with_events(output) for output in super().step(observations)]
 
     def _with_events(self, output: SiteOutput) -> SiteOutput:
@@ -96,16 +103,16 @@ class EagerRefiner:
 
     def start(self, own_process: bool = False) -> None: ...
 
-    def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:
+    def resume(self, site: str, identity: Sequence[IdentityEvent], min_rev: int) -> None:
         self.rev, self.heard = min_rev, len(identity)
 
     def step(
-        self, problem: WindowProblem, solved: SolvedWindow, identity: Sequence[IdentityEvent] = ()
+        self, site: str, problem: WindowProblem, solved: SolvedWindow, identity: Sequence[IdentityEvent] = ()
     ) -> list[Revision]:
         self.heard += len(identity)
         return [self._better(solved.solution)] if problem.slot0 % 64 == 0 else []
 
-    def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revision]:
+    def finish(self, site: str, identity: Sequence[IdentityEvent] = ()) -> list[Revision]:
         self.heard += len(identity)
         return [self._better(self.last), self._better(self.last)]
 
@@ -128,6 +135,30 @@ FORGETFUL = ("track.forget_s=0.4", "track.bridge_s=0", "track.coast_s=0.1")
 """A tracker that leaves it to others to know people again."""
 REVISED = replace(SCRIPTED, tracking=EventfulTracking, refiner=EagerRefiner)
 """With identities that change and bodies that get better."""
+
+
+def mortal(worker: type, verb: str, at: int) -> type:
+    """A worker whose process is killed, once in a run, when it is asked something for the n-th time."""
+
+    class Mortal(worker):  # type: ignore[misc, valid-type]
+        def __init__(self, plan: EnginePlan, *args: Any, **kwargs: Any) -> None:
+            super().__init__(plan, *args, **kwargs)
+            self._asked = 0
+            self._been_here = plan.record.with_suffix(f".{worker.__name__}")  # type: ignore[union-attr]
+
+        def _count(self) -> None:
+            self._asked += 1
+            if self._asked == at and not self._been_here.exists():
+                self._been_here.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._count()
+        return getattr(super(Mortal, self), verb)(*args, **kwargs)
+
+    setattr(Mortal, verb, asked)
+    Mortal.__name__ = f"Mortal{worker.__name__}"
+    return Mortal
 
 
 def write_video(path: Path, frames: int = CROWD.frames, fps: int = 30) -> Path:
@@ -156,7 +187,13 @@ def make_plan(
     video = folder / "crowd.mp4"
     if not video.exists():
         write_video(video)
-    fixed = [f"runtime.kind={kind}", "publish.session=test", "publish.clock=capture", "publish.listen=''"]
+    fixed = [
+        f"runtime.kind={kind}",
+        "publish.session=test",
+        "publish.clock=capture",
+        "publish.listen=''",
+        "health.listen=''",
+    ]
     return EnginePlan(
         source=str(video),
         config=load_config("replay", [*fixed, *settings]),

@@ -35,7 +35,7 @@ class EmptyStreet(ScriptedPerception):
     """Nobody, ever."""
 
     def step(self, batch):  # type: ignore[no-untyped-def]
-        return [ScriptedCrowd(people=0).observation(f.index, self._camera, f.t_capture_ns) for f in batch]
+        return [ScriptedCrowd(people=0).observation(f.index, f.camera, f.t_capture_ns) for f in batch]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("text.mp4", "cannot read 'text.mp4' as a video"),
         ("empty.mp4", "'empty.mp4' is empty"),
         ("nothing", "no images in 'nothing'"),
-        ("rtsp://user:secret@host/x", "cannot read a 'rtsp' source"),
+        ("nonsense://user:secret@host/x", "nonsense"),
         ("crowd.mp4 --calibration nowhere.json", "no calibration file nowhere.json"),
         ("crowd.mp4 --calibration notes.json", "notes.json is not JSON"),
         ("crowd.mp4 --calibration keys.json", "keys.json lacks K, R, t, image_size"),
@@ -282,7 +282,7 @@ def test_a_summary_of_workers_that_never_answered_has_every_key() -> None:
     check_summary(summarise({}, 0.0, 0.0, "ray", ""))
     site = {"people_mean": float("nan")}
     latency = {"live": {"p50": float("nan")}}
-    reports = {"tracking": {"site": site}, "publisher": {"published": {"latency_ms": latency}}}
+    reports = {"tracking": [{"sites": {"a": site}}], "publisher": [{"published": {"latency_ms": latency}}]}
     check_summary(summarise(reports, 1.0, 0.0, "inline", ""))
 
 

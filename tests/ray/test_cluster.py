@@ -16,9 +16,15 @@ from typing import Any
 
 import pytest
 
+from crowdstream.actors.camera import CameraWorker
 from crowdstream.actors.cluster import EngineFault, StoppedEarly
 from crowdstream.actors.engine import run_engine
+from crowdstream.actors.publisher import PublisherWorker
+from crowdstream.actors.refiner import RefinerWorker
 from crowdstream.actors.runtime import RunHooks
+from crowdstream.actors.solver import SolverWorker
+from crowdstream.actors.tracking import TrackingWorker
+from crowdstream.actors.workers import Workers
 from crowdstream.kernels.errors import CrowdstreamError
 from crowdstream.stream.wire.codec import decode
 from crowdstream.stream.wire.log import LogReader
@@ -130,7 +136,9 @@ def test_a_worker_that_dies_ends_the_run_with_its_cause_and_keeps_what_is_commit
             return super().step(batch)
 
     # without networks, whose loading may take as long as the whole clip: windows must be done when the worker dies
-    plan = crowd.make_plan(tmp_path, "ray", "solve.lifter=false", "solve.motion_prior=false")
+    plan = crowd.make_plan(
+        tmp_path, "ray", "solve.lifter=false", "solve.motion_prior=false", "runtime.restarts=1"
+    )
     with pytest.raises(EngineFault, match="the perception worker process died") as caught:
         run_engine(plan, workers=replace(crowd.SCRIPTED, perception=DiesHalfway))
     assert "\n" not in str(caught.value)
@@ -140,6 +148,29 @@ def test_a_worker_that_dies_ends_the_run_with_its_cause_and_keeps_what_is_commit
     runtime = plan.config.runtime
     assert 96 - runtime.batches_in_flight * runtime.batch_frames <= len(live) <= 96
     assert len(windows) >= 1
+
+
+def test_every_worker_killed_once_leaves_no_trace_in_the_results(tmp_path: Path, crowd: ModuleType) -> None:
+    forgetful = (*crowd.FORGETFUL, "runtime.snapshot_frames=40", "runtime.restarts=2")
+    run_engine(crowd.make_plan(tmp_path, "inline", *forgetful, log="inline.cslog"), workers=crowd.HIDING)
+    deadly = Workers(
+        camera=crowd.mortal(CameraWorker, "next_batch", 9),
+        perception=crowd.mortal(crowd.HidingPerception, "step", 5),
+        tracking=crowd.mortal(TrackingWorker, "step", 8),
+        solver=crowd.mortal(SolverWorker, "solve", 2),
+        refiner=crowd.mortal(RefinerWorker, "step", 2),
+        publisher=crowd.mortal(PublisherWorker, "push_live", 70),
+    )
+    notes: list[str] = []
+    plan = crowd.make_plan(tmp_path, "ray", *forgetful, log="ray.cslog")
+    found = run_engine(plan, RunHooks(note=notes.append), deadly)
+    assert len(list(tmp_path.glob("ray.*Worker"))) + len(list(tmp_path.glob("ray.Hiding*"))) == 6
+    assert found["replaced"] == {"camera": 1, "perception": 1, "publisher": 1, "solver": 1, "tracking": 1}
+    assert found["refine"]["restarts"] == 1
+    ours, theirs = topics_of(tmp_path / "ray.cslog"), topics_of(tmp_path / "inline.cslog")
+    ours.pop("status"), theirs.pop("status", None)
+    assert sorted(ours) == sorted(theirs)
+    assert [topic for topic in ours if ours[topic] != theirs[topic]] == []
 
 
 @pytest.mark.parametrize("kind", ["inline", "ray"])
@@ -156,18 +187,18 @@ def test_without_refining_there_is_no_refiner(tmp_path: Path, crowd: ModuleType,
 
 def test_a_killed_refiner_is_replaced_and_nobody_else_notices(tmp_path: Path, crowd: ModuleType) -> None:
     class KilledOnce(crowd.EagerRefiner):  # type: ignore[name-defined,misc]
-        def step(self, problem: Any, solved: Any, identity: Any = ()) -> Any:
+        def step(self, site: str, problem: Any, solved: Any, identity: Any = ()) -> Any:
             been_here = self.plan.record.with_suffix(".killed")
             if problem.window == 2 and not been_here.exists():
                 been_here.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().step(problem, solved, identity)
+            return super().step(site, problem, solved, identity)
 
     notes: list[str] = []
     plan = crowd.make_plan(tmp_path, "ray", "solve.lifter=false", "solve.motion_prior=false")
     found = run_engine(plan, RunHooks(note=notes.append), replace(crowd.REVISED, refiner=KilledOnce))
     assert found["frames"] == crowd.CROWD.frames and found["windows"] == 6
-    assert found["refine"]["restarts"] == 1 and found["drops"] == {"refine_lost": 1}
+    assert found["refine"]["restarts"] == 1 and found["drops"] == {}  # the window was tried again
     assert [note.partition(":")[0] for note in notes] == ["refiner_restarted"]
     messages = list(LogReader(tmp_path / "run.cslog").messages())
     refined = [m for m in messages if tier_of(m.topic) is Tier.REFINED and m.part == 0]
@@ -198,9 +229,11 @@ print("frames", summary["frames"], flush=True)
 """
 
 
-@pytest.mark.parametrize("kind", ["inline", "ray"])
-def test_ctrl_c_ends_cleanly_with_the_last_window_committed(
-    tmp_path: Path, crowd: ModuleType, kind: str
+@pytest.mark.parametrize(
+    ("kind", "number"), [("inline", signal.SIGINT), ("ray", signal.SIGINT), ("ray", signal.SIGTERM)]
+)
+def test_asked_by_a_signal_it_ends_cleanly_with_the_last_window_committed(
+    tmp_path: Path, crowd: ModuleType, kind: str, number: signal.Signals
 ) -> None:
     crowd.write_video(tmp_path / "crowd.mp4")
     run = subprocess.Popen(
@@ -210,7 +243,10 @@ def test_ctrl_c_ends_cleanly_with_the_last_window_committed(
     )  # fmt: skip
     assert run.stdout is not None
     assert run.stdout.readline().strip() == "halfway"
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    if number is signal.SIGINT:
+        os.killpg(run.pid, number)  # as a terminal does: to every process of the group
+    else:
+        run.send_signal(number)  # as a service manager does
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     frames = int(out.split()[-1])

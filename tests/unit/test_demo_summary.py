@@ -36,9 +36,9 @@ def figures(elapsed_s: float = 20.0, captured_s: float = 10.0) -> dict[str, Any]
         "latency_ms": {"live": {"p50": 400.0, "p95": 900.0}, "window": {"p50": 1e3, "p95": 2e3}},
     }
     reports = {
-        "tracking": {"site": {"frames": 100, "people_mean": 3.25, "people_max": 5, "tracks": 6}},
-        "publisher": {"published": published, "windows": 5, "person_frames": 321},
-        "perception": {"networks": {"detector": NETWORK}},
+        "tracking": [{"sites": {"a": {"frames": 100, "people_mean": 3.25, "people_max": 5, "tracks": 6}}}],
+        "publisher": [{"published": published, "windows": 5, "person_frames": 321}],
+        "perception": [{"networks": {"detector": NETWORK}}],
     }
     return summarise(reports, elapsed_s, captured_s, "inline", "") | {"stopped": False}
 

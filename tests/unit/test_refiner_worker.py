@@ -71,16 +71,16 @@ def test_only_a_process_of_its_own_stands_back(
 def test_it_hands_on_what_it_is_given_on_its_own_threads(niced: list[int]) -> None:
     worker = RefinerWorker(PLAN)
     worker.start()
-    stage: Any = worker._stage
+    stage: Any = worker._stage_of("hall")
     before = torch.get_num_threads()
     solved: Any = SimpleNamespace(solution="solution")
     problem: Any = "problem"
     event: Any = "event"
-    worker.resume((event,), 5)
-    assert worker.step(problem, solved, (event,)) == ["revision"]
+    worker.resume("hall", (event,), 5)
+    assert worker.step("hall", problem, solved, (event,)) == ["revision"]
     with pytest.raises(ValueError):
-        worker.step(None, solved)  # type: ignore[arg-type]
-    worker.finish((event,))
+        worker.step("hall", None, solved)  # type: ignore[arg-type]
+    worker.finish("hall", (event,))
     assert stage.given == [
         ((event,), 5), RefineInput(problem, solved.solution, (event,)), RefineInput(None, solved.solution), (event,)  # type: ignore[arg-type]
     ]  # fmt: skip
@@ -89,10 +89,10 @@ def test_it_hands_on_what_it_is_given_on_its_own_threads(niced: list[int]) -> No
 
 def test_its_report_is_what_it_did(niced: list[int]) -> None:
     worker = RefinerWorker(PLAN)
-    assert worker.stop() == {"seconds": {}}
+    assert worker.stop() == {"seconds": {}, "counts": {}, "refine_seconds": {}}
     worker.start()
-    stage: Any = worker._stage
-    worker.finish()
+    stage: Any = worker._stage_of("hall")
+    worker.finish("hall")
     report: dict[str, Any] = worker.stop()
     assert report["counts"] == {"segments": 4} and report["refine_seconds"] == {"refine": 0.5}
     assert set(report["seconds"]) == {"refine"} and stage.closed

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from crowdstream.actors.place_here import Here
+from crowdstream.actors.plan import EnginePlan
+from crowdstream.actors.refiner_place import RefinerOfSite, RefinerPost
 from crowdstream.actors.refining import (
     Given,
-    Here,
     Recollection,
     RefinerLost,
     Refining,
     RestartBudget,
     windows_to_know,
 )
+from crowdstream.configs.load import load_config
 from crowdstream.kernels.solve.problem import WindowSolution
 from crowdstream.stream.identity import IdentityChange, IdentityEvent, IdentityMap
 from crowdstream.stream.refine.config import RefineConfig
@@ -317,19 +321,26 @@ def test_a_budget_is_taken_and_comes_back() -> None:
 class Clumsy:
     """Stumbles over one window."""
 
-    def start(self) -> None: ...
+    min_rev: ClassVar[int] = 0
 
-    def resume(self, identity: Sequence[IdentityEvent], min_rev: int) -> None:
-        self.min_rev = min_rev
+    def __init__(self, plan: Any) -> None: ...
 
-    def step(self, problem: int, solved: int, identity: Sequence[IdentityEvent]) -> list[Revision]:
+    def start(self, own_process: bool) -> None: ...
+
+    def resume(self, site: str, identity: Sequence[IdentityEvent], min_rev: int) -> None:
+        Clumsy.min_rev = min_rev
+
+    def step(self, site: str, problem: int, solved: int, identity: Sequence[IdentityEvent]) -> list[Revision]:
         if problem == 1:
             raise ValueError("one line\nand another")
         return [revision(problem, 1)]
 
 
 def test_in_this_process_a_fault_costs_one_window_and_says_why_in_one_line() -> None:
-    place = Here(Clumsy)
+    plan = EnginePlan("clip.mp4", load_config("replay"), Path("models"))
+    shared = RefinerPost(Here(), Clumsy, plan)
+    shared.start()
+    place = RefinerOfSite(shared, "hall")
     told: list[str] = []
     refining = Refining(place, RefineConfig(), WindowConfig(), True, lambda kind, text: told.append(text))
     found = []
@@ -339,6 +350,7 @@ def test_in_this_process_a_fault_costs_one_window_and_says_why_in_one_line() -> 
     assert found == [0, 2] and refining.counts["restarts"] == 1
     (said,) = told
     assert said.startswith(
-        "the refiner was lost and is replaced: ValueError: one line and another (test_refining.py:"
+        "the refiner was lost and is replaced: the refiner worker failed: ValueError: one line and another "
+        "(test_refining.py:"
     )
-    assert place.worker.min_rev == 1
+    assert Clumsy.min_rev == 1

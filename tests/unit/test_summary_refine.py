@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from crowdstream.actors.lane import Lane
 from crowdstream.actors.summary import refine_line, summarise
+from crowdstream.configs.array import CameraEntry
 
 REPORTS: dict[str, dict[str, Any]] = {
     "publisher": {
@@ -21,12 +25,16 @@ REPORTS: dict[str, dict[str, Any]] = {
         "counts": {"segments": 40},
         "refine_seconds": {"group": float("nan")},
     },
-    "refining": {"answered": 9, "busy": 2, "lost": 1, "restarts": 1},
 }
+COUNTS = {"answered": 9, "busy": 2, "lost": 1, "restarts": 1}
 
 
 def summary(**reports: dict[str, Any]) -> dict[str, Any]:
-    return summarise(reports, 10.0, 10.0, "ray", "")
+    lane = Lane(CameraEntry("a", "a.mp4"), live=True, name="a")
+    if reports:
+        refining: Any = SimpleNamespace(counts=Counter(COUNTS))
+        lane.refining = refining
+    return summarise({name: [report] for name, report in reports.items()}, 10.0, 10.0, "ray", "", [lane])
 
 
 def test_without_a_refiner_every_key_is_there_and_nothing_is_said() -> None:
