@@ -45,7 +45,7 @@ def run_engine(
                 raise  # somebody meant that cluster
             both.note(f"runtime: {exc}; everything runs in this process instead")
             figures = run_inline(plan, both, workers)
-        return figures | {"stopped": bool(both.stop_asked())}
+        return figures | {"stopped": bool(figures["stopped"] or both.stop_asked())}
 
 
 def _runtime(kind: str) -> Runtime:

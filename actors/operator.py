@@ -98,7 +98,7 @@ class Operator:
         path = Path(str(calibration)) if calibration else None
         if path is not None:
             load_calibration(path, name)  # refused here, where somebody reads why
-        taken = [lane.name or lane.entry.name for lane in s.lanes]
+        taken = [lane.name or lane.entry.name for lane in s.lanes if not lane.finished]
         role = str(args.get("role", CameraRole.BODIES.value))
         s.add_camera(make_entry(name, str(args["source"]), path, role, taken))
         return f"{name} is added and being opened"

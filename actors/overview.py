@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -13,8 +15,11 @@ from ..stream.health.logs import open_event_log
 from ..stream.health.meter import ResidentMemory
 from ..stream.health.records import CameraHealth, HealthReport, StageHealth
 from ..stream.health.redact import redact
-from ..stream.records import ClockOrigin
+from ..stream.records import ClockOrigin, Frame
+from ..stream.ring import SlotToken
 from ..stream.sources.live.records import CameraPhase, CameraState
+from ..stream.timing.buckets import Buckets
+from ..stream.timing.pairing import CameraPairing
 from .lane import Lane
 
 if TYPE_CHECKING:
@@ -37,6 +42,19 @@ class Overview:
         for entry in supervisor.plan.cameras:
             self._log.secrets.add_address(entry.source)
         self._chronicle = Chronicle(self._log)
+        self.buckets = Buckets({})
+        """Frames of the live cameras, paired by their times: how far apart the cameras are, and whether they drift."""
+        self._pairings: Mapping[str, CameraPairing] = {}
+
+    def pair(self, lane: Lane, frames: Sequence[Frame | SlotToken]) -> None:
+        """Frames of one of several live cameras have come."""
+        if not lane.live or len(self._s.lanes) < 2 or lane.info is None:
+            return
+        self.buckets.add(lane.name, lane.info.fps)
+        for frame in frames:
+            self.buckets.push(lane.name, frame.index, frame.t_capture_ns)
+        for note in self.buckets.drain_notes():
+            self._s.tell("clock", note)
 
     def hasten(self) -> None:
         """A camera has changed: the next turn reports."""
@@ -65,6 +83,7 @@ class Overview:
         """Everything at this moment."""
         s = self._s
         out = s.outbox.out
+        self._pairings = self.buckets.report().cameras
         cameras = tuple(self._camera(lane, now_s) for lane in s.lanes)
         running = any(camera.phase == CameraPhase.RUNNING for camera in cameras)
         return HealthReport(
@@ -79,6 +98,7 @@ class Overview:
             windows=out.windows,
             person_frames=out.person_frames,
             people=sum(camera.people for camera in cameras),
+            refine_lag_s=out.refine_lag_s,
             effort_level=s.pressing.effort.level,
             effort_why=s.pressing.why,
             subscribers=out.subscribers,
@@ -111,7 +131,9 @@ class Overview:
         if lane.clock:
             meter.timed(ClockOrigin(lane.clock), lane.skew_ns, lane.drift_ppm)
         meter.tracks = lane.people_seen
-        return meter.health(now_s)
+        row = meter.health(now_s)
+        pairing = self._pairings.get(name)
+        return row if pairing is None else replace(row, offset_s=pairing.offset_s, slips=pairing.slips)
 
     def _stages(self) -> tuple[StageHealth, ...]:
         s = self._s

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..kernels.solve.problem import WindowSolution
+from ..kernels.solve.problem import MODEL_RATE_HZ, WindowSolution
 from ..stream.calibration_file import Calibration
 from ..stream.control.records import Reply, Request
 from ..stream.errors import LogError
 from ..stream.health.board import HealthBoard
-from ..stream.health.histogram import Counts, merged
+from ..stream.health.histogram import Counts, Histogram, merged
 from ..stream.health.http import HealthServer, open_health_server
 from ..stream.health.records import HealthReport
 from ..stream.health.wire import report_map
@@ -56,6 +56,8 @@ class Published:
     """The newest commit is in the log."""
     latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of the last minutes, as of the last health report."""
+    refine_lag_s: float | None = None
+    """From the end of the segment refined last to its refinement, in capture time."""
 
 
 class PublisherWorker:
@@ -71,6 +73,8 @@ class PublisherWorker:
         self._person_frames = 0
         self._windows = 0
         self._latency_ms: dict[str, dict[str, float]] = {}
+        self._refine_lag_s: float | None = None
+        self._work = Histogram()
         self._board = HealthBoard(self._wire_figures, stale_s=plan.config.health.stale_s)
         self._health: HealthServer | None = None
         self._notes: list[str] = []
@@ -145,6 +149,7 @@ class PublisherWorker:
         with self.watch.measure("publish"):
             self._sites[solved.site].push_window(solved.solution, solved.state, arrival_ns)
         self._windows += 1
+        self._work.observe(solved.seconds)
         self._count(solved.site, solved.solution)
         return self.out()
 
@@ -159,6 +164,10 @@ class PublisherWorker:
         """Commit one of the refiner's revisions, then publish it. Its person-frames were counted with their windows."""
         with self.watch.measure("publish"):
             self._sites[camera].push_revision(revisions[which])
+        solution = revisions[which].solution
+        slots = solution.provenance.shape[1]
+        end_ns = solution.t0_ns + round((slots - 1) * 1e9 / MODEL_RATE_HZ)
+        self._refine_lag_s = max(0.0, (self._sites[camera].memory().t_capture_ns - end_ns) / 1e9)
         return self.out()
 
     def push_note(self, note: SiteNote, camera: str = "") -> Published:
@@ -172,7 +181,7 @@ class PublisherWorker:
     def push_health(self, report: HealthReport) -> Published:
         """Figures of the moment, for subscribers and scrapers."""
         self._latency_ms = self.latency_ms()
-        report = replace(report, latency=self._histograms())
+        report = replace(report, latency=self._histograms(), window_work={"solver": self._work.counts()})
         self._board.push(report)
         self._say(Tier.HEALTH, report_map(report), "", log=False)
         return self.out()
@@ -228,7 +237,7 @@ class PublisherWorker:
             before.windows + self._windows, before.person_frames + self._person_frames, dict(counts),
             before.num_bytes + outlet.num_bytes, outlet.log_bytes, before.not_recorded + outlet.not_recorded,
             sum(stage.failed_people for stage in self._sites.values()), before.dropped + outlet.dropped,
-            outlet.num_subscribers, outlet.recording, self._latency_ms,
+            outlet.num_subscribers, outlet.recording, self._latency_ms, self._refine_lag_s,
         )  # fmt: skip
 
     def latency_ms(self) -> dict[str, dict[str, float]]:

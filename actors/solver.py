@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ class SolvedWindow:
     state: dict[str, Array]
     """Who is remembered and from which window (`stream.warm_state`); their bodies stand in the solutions."""
     site: str = ""
+    seconds: float = 0.0
+    """It took."""
 
 
 class SolverWorker:
@@ -78,9 +81,11 @@ class SolverWorker:
         """The bodies of one window."""
         stage = self._stage_of(problem.site)
         self._solved = problem.site
+        began_s = time.perf_counter()
         with self.watch.measure("solve"):
             solution = stage.solve(problem)
-        return SolvedWindow(solution, state_of(stage.export_state()), problem.site)
+        seconds = time.perf_counter() - began_s
+        return SolvedWindow(solution, state_of(stage.export_state()), problem.site, seconds)
 
     def set_effort(self, effort: Effort) -> None:
         """How much is spent on the windows from now on."""

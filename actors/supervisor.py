@@ -232,12 +232,21 @@ class Supervisor:
             lane.info, lane.name = info, info.camera
 
     def add_camera(self, entry: CameraEntry) -> None:
-        """One more, while the engine runs; the crew with the fewest takes it."""
+        """One more, while the engine runs; the crew with the fewest takes it.
+
+        One that was removed may come again under its name: its numbers go on.
+        """
         used = [
             sum(lane.crew == crew.number and not lane.finished for lane in self.lanes) for crew in self.crews
         ]
         lane = self.make_lane(entry, used.index(min(used)))
-        self.plan = replace(self.plan, array=(*self.plan.cameras, entry))
+        for old in [old for old in self.lanes if old.finished and old.name == entry.name]:
+            lane.last_index, lane.next_window, lane.people_seen = (
+                old.last_index, old.next_window, old.people_seen,
+            )  # fmt: skip
+            self.lanes.remove(old)
+        others = [other for other in self.plan.cameras if other.name != entry.name]
+        self.plan = replace(self.plan, array=(*others, entry))
         self.lanes.append(lane)
         self.open_camera(lane)
 
@@ -247,6 +256,8 @@ class Supervisor:
         crew = self.crews[lane.crew]
         lane.opening = [crew.ask("tracking", "open", info), crew.ask("perception", "open", info)]
         self.outbox.push("open", info, None)
+        if lane.next_window or lane.people_seen:  # not the first site of this name
+            self.tell_tracking(lane, "move_on", lane.next_window, lane.people_seen)
         refine, bodies = self.plan.config.refine, info.role is CameraRole.BODIES
         if self.refiner is not None and bodies and lane.refining is None:
             place = RefinerOfSite(self.refiner, lane.name)
@@ -336,6 +347,7 @@ class Supervisor:
             return bool(fetched.states) or fetched.ended
         for frame, arrival_ns in zip(fetched.frames, fetched.arrival_ns, strict=True):
             lane.arrivals.add(frame.t_capture_ns, arrival_ns)
+        self.overview.pair(lane, fetched.frames)
         lane.last_index = fetched.frames[-1].index
         lane.newest_arrival_ns = fetched.arrival_ns[-1]
         lane.late_s = fetched.late_s
@@ -355,7 +367,6 @@ class Supervisor:
             lane.journal.clear()
             lane.journal.append(Stretch())
             self.open_site(lane, info)
-            self.tell_tracking(lane, "move_on", lane.next_window, lane.people_seen)
             self.tell("resolution", f"{lane.name}: pictures are {info.size_px[0]}x{info.size_px[1]} now")
 
     def note_state(self, lane: Lane, state: Any) -> None:
@@ -373,7 +384,7 @@ class Supervisor:
         stretch = lane.journal[-1]
         stretch.entries.append(Entry("step", (), batch))
         stretch.frames += len(batch.frames)
-        if self.place.waits and stretch.frames >= self.config.snapshot_frames:
+        if stretch.frames >= self.config.snapshot_frames:
             crew = self.crews[lane.crew]
             snapshot, _, whole = crew.ask_remembering("tracking", "snapshot", lane.name)
             lane.journal.append(Stretch(snapshot, whole))
@@ -560,7 +571,10 @@ class Supervisor:
         if lane.refining is not None:
             self._note_revised(lane, lane.refining.finish(lane.identity))
             self._publish_revised(lane, len(lane.revised))
+        if lane.removed:
+            self.crews[lane.crew].ask("solver", "forget", lane.name)
         lane.finished = True
+        self.overview.buckets.remove(lane.name)
 
     def tell(self, kind: str, text: str) -> None:
         """Something an operator should know."""
@@ -611,4 +625,4 @@ class Supervisor:
         return summarise(
             self._reports, elapsed_s, captured_s, self.place.kind, self.outbox.address, self.lanes,
             self.recovery.lost,
-        )  # fmt: skip
+        ) | {"stopped": self.stopping}  # fmt: skip

@@ -112,7 +112,15 @@ def _cameras(cameras: Sequence[CameraHealth]) -> list[Family]:
         C,
     )
     tracks = _per_camera(cameras, "tracks_total", "People begun to be followed.", lambda c: c.tracks, sum, C)
-    return [phases, faults, frames, reconnects, tracks, skew, *gauges]
+    slips = _per_camera(
+        cameras,
+        "frame_slips_total",
+        "Frames slipped against the reference camera.",
+        lambda c: c.slips,
+        sum,
+        C,
+    )
+    return [phases, faults, frames, reconnects, tracks, slips, skew, *gauges]
 
 
 _Read = Callable[[CameraHealth], float | None]
@@ -130,6 +138,7 @@ CAMERA_GAUGES: tuple[tuple[str, str, _Read, _Together], ...] = (
     ("camera_people", "People in the newest frame of a camera.", lambda c: c.people, sum),
     ("camera_calibrated", "1 once camera and ground stand.", lambda c: int(c.calibrated), min),
     ("clock_drift_ppm", "Of a camera's clock against this machine's.", lambda c: c.drift_ppm, _worst),
+    ("frame_offset_seconds", "Of its frames against the reference camera's.", lambda c: c.offset_s, _worst),
 )
 
 

@@ -123,6 +123,10 @@ def first_reports(address: str, count: int) -> list[HealthReport]:
     return found
 
 
+def again(client: ControlClient, url: str) -> bool:
+    return client.request("add_camera", camera="b", source=url, role="tracks").ok
+
+
 def frames_of(run: Run, camera: str) -> int:
     return sum(m.topic == f"live.{camera}" for m in run.messages())
 
@@ -180,6 +184,10 @@ def test_operators_are_heard_and_health_is_told(tmp_path: Path) -> None:
             denied = client.request("set_option", key="track.forget_s", value=2)
             assert not denied.ok and "perception.detect_stride" in denied.text
             assert client.request("remove_camera", camera="b").ok
+            assert not client.request("add_camera", camera="a", source=second.url).ok  # there is one
+            before = frames_of(run, "b")
+            run.until(lambda: again(client, second.url), "it is added again, once it has ended")
+            run.until(lambda: frames_of(run, "b") > before + 3, "frames of it again")
             report = report_from(client.request("status").result)
             assert report is not None and {c.name for c in report.cameras} == {"a", "b"}
             told = first_reports(run.address, 3)
@@ -190,6 +198,10 @@ def test_operators_are_heard_and_health_is_told(tmp_path: Path) -> None:
             run.stop()
     topics = {m.topic for m in run.messages()}
     assert "live.b" in topics and "window.b" not in topics
+    of_b = [m for m in run.messages() if m.topic == "live.b"]
+    assert [m.seq for m in of_b] == list(range(1, len(of_b) + 1))
+    indices = [int(m.body["index"]) for m in of_b]  # type: ignore[call-overload]
+    assert indices == sorted(set(indices))  # numbers go on when it comes again
 
 
 def test_a_camera_that_is_only_watched_is_timed_and_not_looked_at(tmp_path: Path) -> None:

@@ -29,7 +29,14 @@ def exported() -> dict[str, set[str]]:
     """Metric name -> its labels, of a report in which everything appears."""
     counts = Histogram().counts()
     camera = CameraHealth(
-        "a", "running", "silent", dropped={"stale": 1}, frame_age_s=1.0, skew_s=1.0, drift_ppm=1.0
+        "a",
+        "running",
+        "silent",
+        dropped={"stale": 1},
+        frame_age_s=1.0,
+        skew_s=1.0,
+        drift_ppm=1.0,
+        offset_s=0.01,
     )
     report = HealthReport(
         0, "s", 1.0, True, (camera,), (StageHealth("solver"),), {("a", "b"): 1}, {"live": {"p50": 1.0}},
