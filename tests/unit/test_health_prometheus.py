@@ -78,7 +78,7 @@ def filled() -> HealthReport:
         some.observe(value)
     gate = CameraHealth(
         "gate", "running", "silent", frames=100, dropped={"stale": 5}, fps_in=25.0, fps_out=12.5, frame_age_s=0.1,
-        reconnects=2, clock="ntp_sr", skew_s=-0.5, drift_ppm=12.0, calibrated=True, people=3, tracks=9,
+        reconnects=2, clock="ntp_sr", skew_s=-0.5, drift_ppm=12.0, calibrated=True, people=3, tracks=9, offset_s=0.01,
     )  # fmt: skip
     return report(
         cameras=(gate,), stages=(StageHealth("solver", "", 1, 2, 8, 3.5), StageHealth("solver", "node", 2, 5, 8, 1.0)),
