@@ -41,15 +41,15 @@ class CameraHealth:
     skew_s: float | None = None
     """Of its clock against the host's, as far as known."""
     drift_ppm: float | None = None
-    offset_s: float | None = None
-    """Of its frames against those of the reference camera of the array, within a frame; None without a pair."""
-    slips: int = 0
-    """Whole frames it has slipped against the reference, as free-running cameras do."""
     calibrated: bool = False
     people: int = 0
     """In the newest frame."""
     tracks: int = 0
     """Since the start."""
+    offset_s: float | None = None
+    """Of its frames against those of the reference camera of the array, within a frame; None without a pair."""
+    slips: int = 0
+    """Whole frames it has slipped against the reference, as free-running cameras do."""
 
 
 @dataclass(frozen=True)
