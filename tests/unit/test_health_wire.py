@@ -19,7 +19,7 @@ for _value in (0.02, 0.2, 2.0, 20.0):
 
 GATE = CameraHealth(
     "gate", "reconnecting", "refused", "refused by 10.0.0.7", "rtsp://10.0.0.7/1", 1000, {"stale": 3, "late": 1},
-    24.9, 12.4, 0.04, 2, "ntp_sr", 0.012, -3.5, True, 7, 40,
+    24.9, 12.4, 0.04, 2, "ntp_sr", 0.012, -3.5, True, 7, 40, 0.004, 3,
 )  # fmt: skip
 FULL = HealthReport(
     t_ns=1_790_000_000_000_000_000, sid="s1", uptime_s=3600.5, ready=True,
