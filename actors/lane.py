@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from ..configs.array import CameraEntry
@@ -24,6 +25,16 @@ from .arrivals import Arrivals
 from .place import Post, Ticket
 from .plan import SourceInfo
 from .refining import Refining
+
+
+class Closing(Enum):
+    """What has been asked of a camera that has ended."""
+
+    NO = auto()
+    TRACKED = auto()
+    """Its last windows."""
+    REFINED = auto()
+    """What the refiner still has."""
 
 
 @dataclass
@@ -118,6 +129,8 @@ class Lane:
     revised: deque[tuple[Any, int]] = field(default_factory=deque)
     ended: bool = False
     """The camera has no more frames."""
+    closing: Closing = Closing.NO
+    """How far its end is."""
     finished: bool = False
     """All results are out."""
     removed: bool = False

@@ -322,8 +322,12 @@ class Recovery:
     def insist(self, lane: Lane, verb: str, *args: Any) -> Any:
         """Ask tracking something that must be answered, whoever answers it."""
         while True:
+            crew = self._s.crews[lane.crew]
+            ticket = crew.ask("tracking", verb, *args)
+            if not self._s.place.ready([ticket], self._s.config.stuck_s):
+                self._s.place.end(crew.post("tracking"))
             try:
-                return self._s.place.take(self._s.crews[lane.crew].ask("tracking", verb, *args))
+                return self._s.place.take(ticket)
             except WorkerLost as lost:
                 if not lost.died:
                     raise self.fault(lost) from lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ class RefinerPost:
 
     def __init__(self, place: Place, make: Callable[[EnginePlan], Any], plan: EnginePlan) -> None:
         self.place = place
+        self.patience_s = plan.config.runtime.stuck_s
+        """Whoever is waited for longer is stuck."""
         self._make, self._plan = make, plan
         self.post = self._open()
         self.starting: Any = None
@@ -53,10 +56,11 @@ class RefinerOfSite:
 
     def ready(self, ticket: Any, wait: bool) -> bool:
         place = self._shared.place
-        if wait:
-            while not place.ready([ticket], 1.0):
-                pass
-            return True
+        until_s = time.monotonic() + self._shared.patience_s
+        while wait and not place.ready([ticket], 1.0):
+            if time.monotonic() > until_s:
+                place.end(self._known)  # stuck; what follows is as if it had died
+                until_s = float("inf")
         return bool(place.ready([ticket], 0))
 
     def take(self, ticket: Any) -> Any:

@@ -277,8 +277,8 @@ class Refining:
                 found.append(Revised(call.ticket, answer))
         return found
 
-    def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revised]:
-        """The end of the windows: everything that the refiner still has, waited for.
+    def end(self, identity: Sequence[IdentityEvent] = ()) -> None:
+        """No more windows come; what the refiner still has can be taken until it is `settled`.
 
         Args:
             identity: events that no window came after.
@@ -286,6 +286,15 @@ class Refining:
         if self.on:
             events, self._unsent = (*self._unsent, *identity), ()
             self._ask(_Kind.FINISH, Given(None, None, 0, events))
+
+    @property
+    def settled(self) -> bool:
+        """Everything is answered, or never will be."""
+        return not self._calls
+
+    def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revised]:
+        """The same, waited for."""
+        self.end(identity)
         return self.take(everything=True)
 
     def _ask(self, kind: _Kind, given: Given, tried: int = 0) -> None:

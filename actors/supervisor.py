@@ -27,7 +27,7 @@ from .camera import FrameBatch
 from .checkpoints import Checkpoints, GoesOn
 from .crew import Crew
 from .faults import StoppedEarly
-from .lane import Batch, Entry, Lane, Stretch, Unsolved
+from .lane import Batch, Closing, Entry, Lane, Stretch, Unsolved
 from .operator import Operator
 from .outbox import Outbox
 from .overview import Overview
@@ -117,7 +117,7 @@ class Supervisor:
         for lane in self.lanes:
             moved |= self._advance(lane, ready)
         self.outbox.settle(self.config.results_in_flight)
-        if not moved and not self.place.waits:
+        if not moved and not (self.place.waits and waited_for):
             self.clock.sleep(_IDLE_S)
 
     def _waited_for(self) -> list[Ticket]:
@@ -320,8 +320,7 @@ class Supervisor:
         moved |= self._publish_solved(lane)
         self._publish_revised(lane, 1)
         if lane.ended and not lane.finished and not lane.batches and lane.fetch is None:
-            self._finish(lane)
-            moved = True
+            moved |= self._close(lane)
         return moved
 
     def _settled(self, *tickets: Ticket) -> bool:
@@ -556,25 +555,29 @@ class Supervisor:
 
     # --- ends ---------------------------------------------------------------------------------------------
 
-    def _finish(self, lane: Lane) -> None:
-        """A camera has ended: its last windows are solved and refined, and published."""
-        if lane.camera is not None and (lane.live or lane.removed) and not self.stopping:
-            self._retire(lane.camera)
-            lane.camera = None
-        if lane.info is None or lane.entry.role is CameraRole.WATCH:
-            lane.finished = True
-            return
-        self.deliver(lane, self.recovery.insist(lane, "finish", lane.name))
-        while lane.solving:
-            self.place.ready([lane.solving[0].done], _LOOK_S)
-            self._publish_solved(lane)
-        if lane.refining is not None:
-            self._note_revised(lane, lane.refining.finish(lane.identity))
-            self._publish_revised(lane, len(lane.revised))
+    def _close(self, lane: Lane) -> bool:
+        """One step towards the end of a camera: its last windows are solved, refined and published; nobody waits."""
+        if lane.closing is Closing.NO:
+            if lane.camera is not None and (lane.live or lane.removed) and not self.stopping:
+                self._retire(lane.camera)
+                lane.camera = None
+            lane.closing = Closing.TRACKED
+            if lane.info is not None and lane.entry.role is not CameraRole.WATCH:
+                self.deliver(lane, self.recovery.insist(lane, "finish", lane.name))
+            return True
+        if lane.solving:
+            return False
+        if lane.closing is Closing.TRACKED and lane.refining is not None:
+            lane.refining.end(lane.identity)
+            lane.closing = Closing.REFINED
+        self._publish_revised(lane, self.config.results_in_flight)
+        if lane.revised or (lane.refining is not None and not lane.refining.settled):
+            return False
         if lane.removed:
             self.crews[lane.crew].ask("solver", "forget", lane.name)
         lane.finished = True
         self.overview.buckets.remove(lane.name)
+        return True
 
     def tell(self, kind: str, text: str) -> None:
         """Something an operator should know."""
