@@ -42,6 +42,7 @@ class Cluster:
         self._owned = not ray.is_initialized()
         if self._owned:
             try:
+                _keep_quiet()
                 with _own_signals():
                     _init(config)
             except Exception as exc:  # Ray raises all kinds, down to bare file errors
@@ -159,6 +160,17 @@ def _own_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _keep_quiet() -> None:
+    """Ray prints what its daemons complain of to stdout, whatever it is told about logs; our figures stand there.
+
+    Deaths of workers are told by the supervisor. There is no public switch; where the name is another one, nothing
+    is changed.
+    """
+    inner = getattr(getattr(ray, "_private", None), "worker", None)
+    if inner is not None and hasattr(inner, "print_to_stdstream"):
+        inner.print_to_stdstream = lambda *args, **kwargs: None
 
 
 def _init(config: RuntimeConfig) -> None:

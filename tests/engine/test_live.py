@@ -52,9 +52,10 @@ class PatientPerception(crowd.ScriptedPerception):
     def step(self, batch: Any) -> list[Observation]:
         out = []
         for item in batch:
-            seen = crowd.CROWD.observation(item.index % crowd.CROWD.frames, item.camera, item.t_capture_ns)
+            seen = crowd.seen_at(item.index % crowd.CROWD.frames)
             assert self._rings.view(item).image.size
-            out.append(replace(seen, index=item.index, size_px=item.size_px))
+            whose = {"camera": item.camera, "t_capture_ns": item.t_capture_ns}
+            out.append(replace(seen, index=item.index, size_px=item.size_px, **whose))
         return out
 
 
