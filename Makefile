@@ -51,7 +51,7 @@ demo: $(RUN_STAMP)  ## the main job on a clip, end to end; VIDEO=, CALIBRATION=,
 	  $(if $(CALIBRATION),--calibration '$(CALIBRATION)') $(if $(MODELS),--models '$(MODELS)')
 
 test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -q -p no:cacheprovider
+	$(BIN)/python -m pytest -q -p no:cacheprovider --durations=15
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
