@@ -58,8 +58,9 @@ def test_those_who_say_nothing_do_not_keep_anybody_out(server: TestServer) -> No
     server.wire.door.limits = DoorLimits(knocking=8)
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(server.connect()) for _ in range(30)]
-        wait_for(lambda: server.wire.stats().refused["crowded"] >= 22)
-        assert server.wire.stats().connections <= 9
+        # on a busy machine some have been silent for too long before they are too many
+        wait_for(lambda: sum(server.wire.stats().refused[c] for c in ("crowded", "late_hello")) >= 22)
+        wait_for(lambda: server.wire.stats().connections <= 9)
         server.assert_alive()
         crowded, late = "too many connections without a hello", "no hello within 0.3 s"
         told = [goodbye(sock) for sock in silent]
