@@ -7,7 +7,6 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,14 @@ from crowdstream.stream.site import SiteOutput
 CROWD = ScriptedCrowd()
 
 
-@cache
+_SEEN: dict[int, Observation] = {}
+
+
 def seen_at(index: int) -> Observation:
     """What the script says of a frame; many runs ask for the same."""
-    return CROWD.observation(index, "crowd", 0)
+    if index not in _SEEN:
+        _SEEN[index] = CROWD.observation(index, "crowd", 0)
+    return _SEEN[index]
 
 
 class ScriptedPerception:
