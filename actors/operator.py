@@ -100,7 +100,7 @@ class Operator:
             load_calibration(path, name)  # refused here, where somebody reads why
         taken = [lane.name or lane.entry.name for lane in s.lanes if not lane.finished]
         role = str(args.get("role", CameraRole.BODIES.value))
-        s.add_camera(make_entry(name, str(args["source"]), path, role, taken))
+        s.opening.add_camera(make_entry(name, str(args["source"]), path, role, taken))
         return f"{name} is added and being opened"
 
     def _pause(self, lane: Lane, pause: bool) -> str:

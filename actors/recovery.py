@@ -88,7 +88,7 @@ class Recovery:
             self._check_opening(lane)
             self._check_again(lane)
             if lane.reopen_at_s is not None and now_s >= lane.reopen_at_s and not lane.batches:
-                self._s.open_camera(lane)
+                self._s.opening.open_camera(lane)
             self._end_stuck(lane, now_s)
 
     def _check_opening(self, lane: Lane) -> None:
@@ -139,7 +139,7 @@ class Recovery:
             self.camera_lost(lane, lost)
             return True
         if info is not None and lane.info is None:
-            self._s.open_site(lane, info)
+            self._s.opening.open_site(lane, info)
         return True
 
     def camera_lost(self, lane: Lane, lost: WorkerLost) -> None:
@@ -358,7 +358,7 @@ class Recovery:
     def _ask_windows_again(self, lane: Lane, wait: bool = True) -> None:
         for window in lane.solving:
             if self._is_lost(window.done, wait):
-                self._s.ask_solver(lane, window)
+                self._s.results.ask_solver(lane, window)
 
     def _is_lost(self, ticket: Ticket, wait: bool = True) -> bool:
         """Whether an answer will never come; of somebody who is gone that is known within moments."""

@@ -78,15 +78,15 @@ class Engine:
         workers = Workers(perception=recorder, tracking=recorder, solver=recorder, refiner=recorder,
                           publisher=recorder)  # fmt: skip
         self.supervisor = Supervisor(plan, RunHooks(), workers, Here())
-        self.supervisor._place()
+        self.supervisor.opening.place_all()
         self.lane: Lane = self.supervisor.lanes[0]
         self.supervisor.outbox.post = self.supervisor.place.open("publisher", recorder, plan, 1)
-        self.supervisor.open_site(self.lane, SourceInfo("clip", (64, 48), 25.0, 0, None))
+        self.supervisor.opening.open_site(self.lane, SourceInfo("clip", (64, 48), 25.0, 0, None))
         recorder.asked.clear()
 
     def publish(self, output: SiteOutput) -> None:
-        self.supervisor.deliver(self.lane, output)
-        self.supervisor._publish_revised(self.lane, 100)
+        self.supervisor.results.deliver(self.lane, output)
+        self.supervisor.results.publish_revised(self.lane, 100)
         self.supervisor.outbox.settle(0)
 
     def finish(self) -> None:
