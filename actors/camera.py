@@ -19,19 +19,13 @@ from ..stream.clock import WallClock
 from ..stream.errors import SourceError
 from ..stream.records import Frame
 from ..stream.ring import FrameRing, RingError, SlotToken, sweep
-from ..stream.sources import (
-    DropStale,
-    KeepAll,
-    LiveSource,
-    PacedSource,
-    Source,
-    SourceConfig,
-    is_live,
-    open_live,
-    open_source,
-    paced,
-)
+from ..stream.sources.base import Source, SourceConfig
+from ..stream.sources.live.address import is_live
+from ..stream.sources.live.open import open_live
 from ..stream.sources.live.records import CameraState
+from ..stream.sources.live.source import LiveSource
+from ..stream.sources.open import open_source
+from ..stream.sources.pace import DropStale, KeepAll, PacedSource, paced
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..configs.array import CameraEntry, CameraRole
 from ..kernels.errors import CrowdstreamError
-from ..stream.sources import is_live
+from ..stream.sources.live.address import is_live
 from .checkpoints import GoesOn
 from .crew import Crew
 from .faults import StoppedEarly

@@ -8,7 +8,8 @@ from ..stream.body_files import load_body
 from ..stream.calibration_file import load_calibration
 from ..stream.errors import LogError, PublishError
 from ..stream.models.folder import choose
-from ..stream.sources import is_live, open_source
+from ..stream.sources.live.address import is_live
+from ..stream.sources.open import open_source
 from ..stream.wire.log_format import check_head
 from ..stream.wire.publish import PublishConfig
 from ..stream.wire.server import Address

@@ -20,14 +20,14 @@ from ..stream.health.wire import report_map
 from ..stream.identity import IdentityEvent
 from ..stream.records import TrackedFrame
 from ..stream.refine.records import Revision
-from ..stream.site import SiteNote
+from ..stream.site_note import SiteNote
 from ..stream.wire.codec import plain
 from ..stream.wire.messages import Kind, Tier, topic_of
 from ..stream.wire.outlet import Outlet
 from ..stream.wire.publish import PublisherStage, SiteMemory, changes_in_words, percentiles
 from ..stream.wire.schema import CameraInfo, SiteSchema
 from .plan import EnginePlan, SourceInfo
-from .solver import SolvedWindow
+from .solved import SolvedWindow
 from .stopwatch import Stopwatch
 
 _PEOPLE_COUNTED = 10_000

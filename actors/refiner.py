@@ -15,7 +15,7 @@ from ..stream.refine.records import RefineInput, Revision
 from ..stream.refine.stage import RefineStage, make_refiner
 from .plan import EnginePlan
 from .refiner_kernels import compile_refiner_in_another_process
-from .solver import SolvedWindow
+from .solved import SolvedWindow
 from .stopwatch import Stopwatch
 
 

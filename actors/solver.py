@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +21,19 @@ from ..kernels.fused.compiled import is_cached
 from ..kernels.fused.facing import facing_path
 from ..kernels.fused.gauss_newton import solve_person
 from ..kernels.ground import Ground
-from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem, WindowSolution
+from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem
 from ..stream.body_files import load_body
 from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.reconstruct import ReconstructConfig, Reconstructor, make_reconstructor
 from ..stream.warm_state import state_of
 from .plan import EnginePlan
+from .solved import SolvedWindow as SolvedWindow
 from .stopwatch import Stopwatch
 
 Array = np.ndarray
 
 _COMPILE_TIMEOUT_S = 900.0
 """Ten times what one slow core takes."""
-
-
-@dataclass(frozen=True)
-class SolvedWindow:
-    """A window's bodies, and what the next solve needs beside them; the log keeps both in one record."""
-
-    solution: WindowSolution
-    state: dict[str, Array]
-    """Who is remembered and from which window (`stream.warm_state`); their bodies stand in the solutions."""
-    site: str = ""
-    seconds: float = 0.0
-    """It took."""
 
 
 class SolverWorker:

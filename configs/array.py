@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from ..stream.errors import SourceError
-from ..stream.sources import SourceConfig
+from ..stream.sources.base import SourceConfig
 from ..stream.sources.live.address import is_live, parse_address
 from ..stream.sources.live.config import LiveConfig
 from .building import build

@@ -9,15 +9,15 @@ from pydantic import Field
 from ..kernels.settings import StageConfig
 from ..stream.calibrate import CalibrateConfig
 from ..stream.health.config import HealthConfig
-from ..stream.inference.ladder import InferenceConfig
-from ..stream.observe import PerceptionConfig
+from ..stream.inference.ladder_config import InferenceConfig
+from ..stream.observe_config import PerceptionConfig
 from ..stream.pressure.config import PressureConfig
-from ..stream.reconstruct import ReconstructConfig
+from ..stream.reconstruct_config import ReconstructConfig
 from ..stream.refine.config import RefineConfig
-from ..stream.sources import SourceConfig
+from ..stream.sources.base import SourceConfig
 from ..stream.sources.live.config import LiveConfig
 from ..stream.stitch.config import StitchConfig
-from ..stream.track import TrackConfig
+from ..stream.track_config import TrackConfig
 from ..stream.windows import WindowConfig
 from ..stream.wire.publish import PublishConfig
 

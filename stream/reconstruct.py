@@ -24,18 +24,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from ..kernels.body.data import BodyData
 from ..kernels.lifter.lifter import Lifter
 from ..kernels.priors.gaussian_pose import GaussianPosePrior
 from ..kernels.priors.motion_prior import MotionPrior
 from ..kernels.priors.pose_prior import PosePrior
-from ..kernels.settings import StageConfig
-from ..kernels.solve.finish import FinishConfig, finish
+from ..kernels.solve.finish import finish
 from ..kernels.solve.gauss_newton import (
     Bodies,
     LiveConfig,
@@ -46,58 +43,26 @@ from ..kernels.solve.gauss_newton import (
     fused_views,
     solve_live,
 )
-from ..kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
-from ..kernels.solve.lifted import LiftedConfig, lift_people, lifted_start, lifter_target
+from ..kernels.solve.initialise import initialise, make_templates
+from ..kernels.solve.lifted import lift_people, lifted_start, lifter_target
 from ..kernels.solve.prior_target import (
-    ProjectionConfig,
     expected_error_m,
     fill_hidden,
     prior_target,
     project_bodies,
 )
 from ..kernels.solve.problem import SolveStatus, WarmStart, WindowProblem, WindowSolution
-from ..kernels.solve.rmsprop import PaperConfig, solve_paper
+from ..kernels.solve.rmsprop import solve_paper
 from .checkpoint.frozen import freeze
 from .checkpoint.thawed import thaw
 from .errors import CheckpointError
 from .pose_prior_file import load_any_pose_prior
 from .pressure.records import FULL_EFFORT, Effort
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
+from .reconstruct_config import ReconstructConfig as ReconstructConfig
 from .warm_state import PersonState as PersonState
 
 Array = np.ndarray
-
-
-class ReconstructConfig(StageConfig):
-    """Settings of the solve stage."""
-
-    preset: Literal["live", "paper"] = "live"
-    """`live`: Gauss-Newton, warm started. `paper`: the printed optimisation, from scratch each window."""
-    warm_start: bool = True
-    """Carry bodies from window to window; `paper` starts from scratch and only joins its motion to them (eq. 14)."""
-    motion_prior: bool = True
-    """Use the motion prior."""
-    pose_prior: str = "gaussian"
-    """E_pose of `paper` (eq. 8): gaussian, learned, or a file of one's own, VPoser v2 among them. `live` needs the
-    Gaussian's quadratic and keeps to it."""
-    lifter: bool = True
-    """Use the lifter: for the first bodies, in `live` also as a term."""
-    forget_windows: int = Field(default=2, ge=1)
-    """People not seen for this many windows are forgotten."""
-    betas_weight_max: float = Field(default=640.0, gt=0)
-    """Most observed person-frames that betas may rest on, so that they stay open to correction."""
-    live: LiveConfig = LiveConfig()
-    """The live solver."""
-    paper: PaperConfig = PaperConfig()
-    """The yardstick."""
-    first_guess: FirstGuessConfig = FirstGuessConfig()
-    """First bodies without the lifter."""
-    lifted: LiftedConfig = LiftedConfig()
-    """How far the lifter is believed."""
-    projection: ProjectionConfig = ProjectionConfig()
-    """How the motion prior is asked and believed (`live`)."""
-    finish: FinishConfig = FinishConfig()
-    """Provenance and confidence."""
 
 
 class Reconstructor:

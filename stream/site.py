@@ -26,6 +26,7 @@ from .checkpoint.thawed import thaw
 from .errors import CheckpointError
 from .identity import IdentityEvent
 from .records import Observation, TrackedFrame
+from .site_note import SiteNote as SiteNote
 from .stitch.config import StitchConfig
 from .stitch.stage import StitchStage
 from .track import TrackConfig, TrackingStage
@@ -39,16 +40,6 @@ _STATE = (
     "_last_ns", "_newest_ns", "_behind",
 )  # fmt: skip
 """Attributes of a site that are its state."""
-
-
-@dataclass(frozen=True)
-class SiteNote:
-    """Something an operator wants to know: a calibration that stands, or why there is none."""
-
-    kind: str
-    """uncalibrated (why not) | calibrating (could be taken, gets better with more people) | calibrated"""
-    text: str
-    t_capture_ns: int
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def watch(plan: EnginePlan, info: SourceInfo, seconds: float) -> CalibrationStag
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from ...stream.calibrate import CalibrationStage
-    from ...stream.sources import open_source
+    from ...stream.sources.open import open_source
     from ..perception import PerceptionWorker
 
     columns = (

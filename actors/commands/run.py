@@ -129,7 +129,7 @@ def look_at(source: str) -> None:
     Raises:
         SourceError: nothing there, or nothing that can be decoded. ConfigError: an array that cannot be taken.
     """
-    from ...stream.sources import open_source
+    from ...stream.sources.open import open_source
 
     if not is_live(source) and Path(source).suffix.lower() not in (".yaml", ".yml"):
         open_source(source).close()

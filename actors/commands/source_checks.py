@@ -95,7 +95,7 @@ def _live(entry: CameraEntry, timeout_s: float) -> SourceFinding:
 
 
 def _recording(entry: CameraEntry) -> SourceFinding:
-    from ...stream.sources import open_source
+    from ...stream.sources.open import open_source
 
     with open_source(entry.source) as source:
         width, height = source.size_px

@@ -16,24 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
 from ..fused.guide_steps import STEPS, posterior_of_steps
-from ..settings import StageConfig
+from .alignment_config import AlignConfig as AlignConfig
 from .guide import WALKS_MPS, WEIGHTS, GuideMotion, six
 
 Array = np.ndarray
-
-
-class AlignConfig(StageConfig):
-    """How a segment is laid along a guide."""
-
-    rotation_sigma: float = Field(default=0.35, gt=0)
-    """Spread of one joint's 6D rotation between two people in the same phase; smaller finds the phase more sharply."""
-    step_sigma: float = Field(default=0.35, gt=0)
-    """Spread of the steps through the guide about the ratio of the speeds."""
-    pace: tuple[float, float] = (0.6, 1.6)
-    """Slowest and fastest ratio of the speeds that is believed."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
-from ..settings import StageConfig
 from .alignment import Alignment
 from .guide import BODY
+from .told_config import ToldConfig as ToldConfig
 
 Array = np.ndarray
 
@@ -25,19 +24,6 @@ _CLEAR_VOLUME = 0.02
 """Determinant of a mean matrix below which its rotations point everywhere."""
 _NEWTON_STEPS = 6
 """From determinant 0.02 on, five bring it to a rotation to 1e-9."""
-
-
-class ToldConfig(StageConfig):
-    """How guides are mixed."""
-
-    guides: int = Field(default=8, ge=1, le=64)
-    """Best ones that are mixed."""
-    temperature: float = Field(default=15.0, gt=0)
-    """Log evidence by which one guide must be better to count e times as much."""
-    own_bonus: float = Field(default=20.0, ge=0)
-    """Log evidence that a segment of the same person has ahead: the paper's in-sequence case first."""
-    sigma_rad: float = Field(default=0.1, gt=0)
-    """Error of a guide's rotation about each axis even when all agree: people differ, and guides are estimates."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,16 @@ class TensorSpec:
     """numpy's name of the element type, e.g. float32."""
 
 
+@dataclass(frozen=True)
+class ShapeProfile:
+    """Smallest, usual and largest shape of one input of the plan."""
+
+    tensor: str
+    smallest: tuple[int, ...]
+    usual: tuple[int, ...]
+    largest: tuple[int, ...]
+
+
 @runtime_checkable  # shape checks of the tests look at arguments of this type
 class InferenceBackend(Protocol):
     """A loaded network. Not thread-safe unless the implementation says so."""

@@ -13,26 +13,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import InferenceError
+from .backend import ShapeProfile as ShapeProfile
 from .backend import TensorSpec
 
 SUPPORTED_MAJORS = (10, 11)
-
-
-@dataclass(frozen=True)
-class ShapeProfile:
-    """Smallest, usual and largest shape of one input of the plan."""
-
-    tensor: str
-    smallest: tuple[int, ...]
-    usual: tuple[int, ...]
-    largest: tuple[int, ...]
 
 
 def import_tensorrt() -> Any:

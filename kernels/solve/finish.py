@@ -14,31 +14,17 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import Field
 
 from ..body.data import BodyData
 from ..body.keypoints import coco_keypoints_np
 from ..body.kinematics import forward_kinematics_np
-from ..settings import StageConfig
+from .finish_config import FinishConfig as FinishConfig
 from .gauss_newton import Bodies, plane_rows
 from .problem import MODEL_RATE_HZ, Provenance, SolveStatus, WindowProblem, WindowSolution
 
 Array = np.ndarray
 
 TORSO_JOINTS = (1, 2, 16, 17)
-
-
-class FinishConfig(StageConfig):
-    """Settings of what is said about an answer."""
-
-    interpolated_gap_s: float = Field(default=0.4, gt=0)
-    """Unseen slots between observations this close are interpolated, longer ones infilled."""
-    misfit: float = Field(default=0.08, gt=0)
-    """Re-projection error, in box sizes, at which confidence has fallen to 0.61."""
-    fade_s: float = Field(default=1.0, gt=0)
-    """Confidence of unseen slots falls by e over this distance from the nearest observation."""
-    doubt_m: float = Field(default=0.15, gt=0)
-    """Expected error of the motion prior, metres, at which confidence has fallen to 0.61."""
 
 
 def finish(

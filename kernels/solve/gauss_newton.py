@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 
 from ..body.data import BodyData
 from ..fused.arrays import (
@@ -31,8 +30,8 @@ from ..fused.arrays import (
 from ..fused.gauss_newton import solve_person
 from ..priors.gaussian_pose import GaussianPosePrior
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
-from ..settings import StageConfig
 from ..skeleton import FACE_OFFSETS_M, PARENTS
+from .gauss_newton_config import LiveConfig as LiveConfig
 from .problem import WarmStart, WindowProblem
 from .target import Target, TargetRows, merge_rows, target_rows
 
@@ -49,76 +48,27 @@ JOINT_SCALE = np.ones(NUM_JOINTS)
 """Relative weight of each joint in E_t-pose."""
 
 
-class LiveConfig(StageConfig):
-    """Settings of the live solver."""
-
-    threads: int = Field(default=2, ge=1, le=256)
-    """CPU threads; the answer does not depend on it."""
-    outer: int = Field(default=8, ge=1, le=100)
-    """Gauss-Newton steps of a cold start."""
-    outer_warm: int = Field(default=3, ge=1, le=100)
-    """Gauss-Newton steps where at least half of the slots come from the window before."""
-    inner: int = Field(default=14, ge=1, le=200)
-    """Conjugate-gradient products a step."""
-    forcing: float = Field(default=0.1, gt=0, lt=1)
-    """Conjugate gradients end when the residual has fallen by this factor."""
-    tolerance: float = Field(default=1e-3, ge=0, lt=1)
-    """A person's solve ends when a step gains less than this share of the energy."""
-    damping: float = Field(default=1e-2, gt=0)
-    """First Levenberg-Marquardt damping, relative to the diagonal."""
-
-    reprojection_sigma: float = Field(default=0.05, gt=0)
-    """Noise of a keypoint, box sizes (eq. 3); wider than one frame's, because neighbouring frames err alike."""
-    reprojection_robust_sigmas: float = Field(default=6.0, gt=0)
-    """Geman-McClure scale of eq. 3; a narrow one loses limbs that the first guess has far off."""
-    face_weight: float = Field(default=0.7, ge=0)
-    """Weight of nose, eyes and ears beside the other keypoints."""
-    hvip_sigma_scale: float = Field(default=1.0, gt=0)
-    """Factor on the given standard deviation of the interaction point (eq. 4): its errors last many frames."""
-    hvip_robust_sigmas: float = Field(default=3.0, gt=0)
-    """Geman-McClure scale of eq. 4."""
-    contact_sigma_m: float = Field(default=0.03, gt=0)
-    """Noise of the lowest sole point's height (eq. 5), metres."""
-    contact_scale_m: float = Field(default=0.10, gt=0)
-    """A body whose lowest point is much higher than this is taken to be in the air."""
-    translation_acceleration_sigma_m: float = Field(default=0.01, gt=0)
-    """Second difference of transl at 30 Hz (eq. 6), metres."""
-    joint_acceleration_sigma_m: float = Field(default=0.014, gt=0)
-    """Second difference of a joint at 30 Hz (eq. 10), metres."""
-    joint_velocity_sigma_m: float | None = Field(default=None, gt=0)
-    """First difference of a joint at 30 Hz, metres; None: only second differences (eq. 10 is biased to rest)."""
-    pose_weight: float = Field(default=0.2, ge=0)
-    """Weight of the pose Gaussian per frame (eq. 8); under 1 because frames are not independent."""
-    shape_weight: float = Field(default=10.0, ge=0)
-    """Weight of the betas' unit Gaussian, per person (eq. 9)."""
-    track_sigma_m: float = Field(default=0.5, gt=0)
-    """Torso over the tracked ground point where the person is seen, metres."""
-    track_hidden_sigma_m: float = Field(default=0.15, gt=0)
-    """The same where nobody sees them."""
-    upright_sigma_rad: float = Field(default=0.3, gt=0)
-    """Lean of the pelvis."""
-
-    def weights(self) -> FusedWeights:
-        """As the kernels take them."""
-        f = np.float32
-        velocity = 0.0 if self.joint_velocity_sigma_m is None else self.joint_velocity_sigma_m**-2
-        return FusedWeights(
-            reprojection=f(self.reprojection_sigma**-2),
-            reprojection_scale=f(self.reprojection_robust_sigmas * self.reprojection_sigma),
-            hvip=f(self.hvip_sigma_scale**-2),
-            hvip_scale=f(self.hvip_robust_sigmas * self.hvip_sigma_scale),
-            contact=f(self.contact_sigma_m**-2),
-            contact_scale_m=f(self.contact_scale_m),
-            contact_softness_m=f(0.01),
-            trans_velocity=f(0.0),
-            trans_acceleration=f(self.translation_acceleration_sigma_m**-2),
-            pose_velocity=f(velocity),
-            pose_acceleration=f(self.joint_acceleration_sigma_m**-2),
-            pose=f(self.pose_weight),
-            shape=f(self.shape_weight),
-            track=f(1.0),
-            upright=f(self.upright_sigma_rad**-2),
-        )
+def fused_weights(config: LiveConfig) -> FusedWeights:
+    """Its sigmas and weights, as the kernels take them."""
+    f = np.float32
+    velocity = 0.0 if config.joint_velocity_sigma_m is None else config.joint_velocity_sigma_m**-2
+    return FusedWeights(
+        reprojection=f(config.reprojection_sigma**-2),
+        reprojection_scale=f(config.reprojection_robust_sigmas * config.reprojection_sigma),
+        hvip=f(config.hvip_sigma_scale**-2),
+        hvip_scale=f(config.hvip_robust_sigmas * config.hvip_sigma_scale),
+        contact=f(config.contact_sigma_m**-2),
+        contact_scale_m=f(config.contact_scale_m),
+        contact_softness_m=f(0.01),
+        trans_velocity=f(0.0),
+        trans_acceleration=f(config.translation_acceleration_sigma_m**-2),
+        pose_velocity=f(velocity),
+        pose_acceleration=f(config.joint_acceleration_sigma_m**-2),
+        pose=f(config.pose_weight),
+        shape=f(config.shape_weight),
+        track=f(1.0),
+        upright=f(config.upright_sigma_rad**-2),
+    )
 
 
 @dataclass(frozen=True)
@@ -312,7 +262,7 @@ def solve_live(
     present = problem.present[..., None]
     origin = (np.where(present, start.transl_m, 0).sum(1) / np.maximum(present.sum(1), 1)).astype(f)
     info, fused_terms = np.zeros((n, 4), f), np.zeros((n, len(FUSED_TERMS)), f)
-    lam = config.weights()
+    lam = fused_weights(config)
 
     slots = views.slots
     people = np.flatnonzero(slots[:, 1] > slots[:, 0])

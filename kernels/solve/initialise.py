@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import Field
 
 from ..body.data import BodyData
 from ..body.keypoints import coco_keypoints_np
@@ -28,8 +27,8 @@ from ..fused.arrays import FusedViews
 from ..fused.facing import facing_path
 from ..priors.gaussian_pose import GaussianPosePrior
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np, slerp_rotvec_np
-from ..settings import StageConfig
 from .gauss_newton import Bodies
+from .initialise_config import FirstGuessConfig as FirstGuessConfig
 from .problem import MODEL_RATE_HZ, WindowProblem
 
 Array = np.ndarray
@@ -38,31 +37,6 @@ R_ZUP_YUP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """The body (y up, facing +z, left +x) into a z-up world, facing +x at yaw 0."""
 
 PEOPLE_PER_TASK = 4
-
-
-class FirstGuessConfig(StageConfig):
-    """Settings of the first guess."""
-
-    yaws: int = Field(default=24, ge=4, le=72)
-    """Facings tried per slot."""
-    template_axes: int = Field(default=3, ge=0, le=8)
-    """Pose templates: the mean and this many principal directions of the prior, both ways."""
-    template_spread: float = Field(default=1.3, gt=0)
-    """How far the templates go along a direction, standard deviations."""
-    keypoint_sigma: float = Field(default=0.1, gt=0)
-    """Misfit of a template's keypoint, box sizes: noise plus how unlike the templates people stand."""
-    keypoint_cap: float = Field(default=9.0, gt=0)
-    """Most one keypoint may cost, sigmas squared."""
-    turn_sigma_rad: float = Field(default=0.15, gt=0)
-    """Turn from one slot to the next."""
-    heading_weight: float = Field(default=2.0, ge=0)
-    """Cost of facing against the walking direction at 1 m/s, per slot."""
-    stature_m: float = Field(default=1.70, gt=0.5, lt=2.5)
-    """Mean of the stature prior, metres."""
-    stature_sigma_m: float = Field(default=0.09, gt=0)
-    """Its spread."""
-    stature_noise: float = Field(default=0.08, gt=0)
-    """Relative error of one window's image scale."""
 
 
 @dataclass(frozen=True)

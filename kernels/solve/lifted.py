@@ -9,29 +9,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from pydantic import Field
 
 from ..lifter.lift import Lifted, lift
 from ..lifter.lifter import Lifter
-from ..settings import StageConfig
 from .gauss_newton import Bodies
 from .initialise import carry_on
+from .lifted_config import LiftedConfig as LiftedConfig
 from .parts import people_of, run_parts
 from .problem import WindowProblem
 from .target import Target
 
 Array = np.ndarray
-
-
-class LiftedConfig(StageConfig):
-    """How far the lifter is believed."""
-
-    pose_weight: float = Field(default=1.0, ge=0)
-    """Factor on the inverse variance of its angles. More brings joints nearer still, and jitter with it."""
-    place_weight: float = Field(default=0.0, ge=0)
-    """The same of its place: track and interaction point know it better."""
-    fade_slots: float = Field(default=4.0, gt=0)
-    """Slots over which a known person's last pose gives way to the lifter's."""
 
 
 def lift_people(problem: WindowProblem, lifter: Lifter, pool: ThreadPoolExecutor | None = None) -> Lifted:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
-from pydantic import Field
 
 from ..body.data import BodyData
 from ..errors import ShapeError
@@ -28,9 +27,9 @@ from ..priors.motion_state import BODY_JOINTS, SEGMENT_FRAMES
 from ..priors.projection import project
 from ..priors.visibility import placed, seen_groups
 from ..rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from ..settings import StageConfig
 from .gauss_newton import Bodies, plane_rows
 from .parts import run_parts
+from .prior_target_config import ProjectionConfig as ProjectionConfig
 from .problem import WindowProblem
 from .target import Target
 
@@ -63,21 +62,6 @@ HIDDEN_ERROR_M = (
     0.19, 0.14, 0.11, 0.11, 0.16, 0.14, 0.14, 0.22, 0.22, 0.36, 0.36,
 )  # fmt: skip
 """Distance of the prior's joints 0..21 from the true ones, about the pelvis, long after they were last shown."""
-
-
-class ProjectionConfig(StageConfig):
-    """How the motion prior is asked and believed."""
-
-    seen_confidence: float = Field(default=0.4, ge=0, le=1)
-    """Keypoints from which on a joint counts as seen."""
-    seen_weight: float = Field(default=4.0, ge=0)
-    """Factor on the inverse variance of what was seen: the prior knows how people move, one camera does not."""
-    hidden_weight: float = Field(default=4.0, ge=0)
-    """Factor on the inverse variance of what was hidden, where only smoothness speaks against it."""
-    outer_before: int = Field(default=1, ge=1, le=100)
-    """Gauss-Newton steps before the projection for people who are known; more drift off after noisy keypoints."""
-    outer: int = Field(default=2, ge=1, le=100)
-    """Gauss-Newton steps after the projection."""
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,10 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor
 
 from ..body.data import BodyData
@@ -38,38 +36,14 @@ from ..priors.motion_prior import MotionPrior
 from ..priors.motion_state import SEGMENT_FRAMES
 from ..priors.pose_prior import PosePrior, settled
 from ..priors.visibility import placed, seen_groups
-from ..settings import StageConfig
 from .energies.evidence import Evidence
 from .energies.motion_objective import MotionObjective, MotionTerms, SeamTensors
 from .energies.objective import Bodies, EnergyTerms, Objective
 from .latent import Segments, start_segments
 from .prior_target import ground_heights
 from .problem import WarmStart, WindowProblem
+from .rmsprop_config import PaperConfig as PaperConfig
 from .seam import seam_of
-from .weights import EnergyWeights
-
-
-class PaperConfig(StageConfig):
-    """Settings of the yardstick; the defaults are the printed ones."""
-
-    root_iterations: int = Field(default=100, ge=0)
-    """Steps of the root stage."""
-    smpl_iterations: int = Field(default=150, ge=0)
-    """Steps of the SMPL stage."""
-    motion_iterations: int = Field(default=200, ge=0)
-    """Steps of the motion stage; 0 leaves it out (the paper's "w/o C.G.M.")."""
-    group_iterations: int = Field(default=200, ge=0)
-    """Steps of the group stage (`solve.group`), which the refiner runs on poor segments."""
-    learning_rate: float = Field(default=0.01, gt=0)
-    """Of RMSprop; metres, radians and units of z and beta alike."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Constant (printed), or a cosine to zero within each stage: smaller last steps, clearly better ends."""
-    shape_per: Literal["frame", "person"] = "frame"
-    """A shape for every person-frame (printed), or one per person."""
-    weights: EnergyWeights = EnergyWeights()
-    """Weights and forms of the energies; `EnergyWeights.mended()` repairs the printed ones."""
-    mask_confidence: float = Field(default=0.3, ge=0, le=1)
-    """Keypoints of less confidence vouch for nothing in the motion prior's masks (the paper names no threshold)."""
 
 
 @dataclass(frozen=True)

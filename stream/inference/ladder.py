@@ -12,42 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
-
 from ...kernels.errors import InferenceError
-from ...kernels.inference.backend import InferenceBackend
+from ...kernels.inference.backend import InferenceBackend, ShapeProfile
 from ...kernels.inference.onnx import OnnxBackend
-from ...kernels.inference.tensorrt import ShapeProfile, TensorRtBackend, build_plan
-from ...kernels.settings import StageConfig
 from ..models.folder import ModelFile
 from .engine_cache import EngineCache, EngineKey
+from .ladder_config import InferenceConfig as InferenceConfig
 from .probe import ProbeVerdict, probe_tensorrt
 from .profiles import ShapeHints, profiles_for
-
-
-class InferenceConfig(StageConfig):
-    """Which networks, and how they are run."""
-
-    detector: str = ""
-    """Detector: catalogue name, file in the model folder, or path; "" for the best that is there."""
-    pose: str = ""
-    """2D pose network, the same way."""
-    reid: str = ""
-    """Re-id network, the same way; only used with `perception.appearance=reid`."""
-    ladder: tuple[str, ...] = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
-    """Rungs to try, best first."""
-    threads: int = Field(default=1, ge=1, le=64)
-    """Threads inside one call of ONNX Runtime. More than the free cores makes it slower, not faster."""
-    device: int = Field(default=0, ge=0)
-    """GPU number."""
-    cache_dir: str = ""
-    """Folder of built plans; "" for the user's cache folder."""
-    cache_max_mb: int = Field(default=5120, ge=64)
-    """Size of that folder; the plans used longest ago go first."""
-    workspace_mb: int = Field(default=1024, ge=64)
-    """Scratch memory a TensorRT build may use."""
-    probe_timeout_s: float = Field(default=60.0, gt=0)
-    """How long another process may take to say whether TensorRT works here."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +90,9 @@ def _open_tensorrt(content: bytes, config: InferenceConfig, hints: ShapeHints) -
     verdict = probe_tensorrt(config.probe_timeout_s)
     if not verdict.usable:
         raise InferenceError(verdict.reason)
+    # here, because it brings torch: a second or two and 200 MB that no other rung needs
+    from ...kernels.inference.tensorrt import TensorRtBackend, build_plan
+
     reader = OnnxBackend(content, threads=1, providers=("CPUExecutionProvider",))
     profiles = profiles_for(reader.inputs, hints)
     reader.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...kernels.errors import InferenceError
-from ...kernels.inference.backend import TensorSpec
-from ...kernels.inference.tensorrt import ShapeProfile
+from ...kernels.inference.backend import ShapeProfile, TensorSpec
 
 Span = tuple[int, int, int]
 """Smallest, usual, largest."""

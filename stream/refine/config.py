@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...kernels.grouping.alignment import AlignConfig
-from ...kernels.grouping.bank import GroupConfig
-from ...kernels.grouping.told import ToldConfig
+from ...kernels.grouping.alignment_config import AlignConfig
+from ...kernels.grouping.bank_config import GroupConfig
+from ...kernels.grouping.told_config import ToldConfig
 from ...kernels.settings import StageConfig
 
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from crowdstream.actors.plan import EnginePlan, SourceInfo
-from crowdstream.actors.solver import SolvedWindow
+from crowdstream.actors.solved import SolvedWindow
 from crowdstream.actors.tracking import TrackingWorker
 from crowdstream.actors.workers import Workers
 from crowdstream.configs.load import load_config

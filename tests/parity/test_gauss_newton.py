@@ -37,6 +37,7 @@ from crowdstream.kernels.solve.gauss_newton import (
     fused_body,
     fused_prior,
     fused_views,
+    fused_weights,
 )
 from crowdstream.kernels.solve.problem import WindowProblem
 from crowdstream.stream.body_files import load_body
@@ -69,7 +70,7 @@ class Setting:
         self.views.target_weight[0] = rng.uniform(0.0, 400.0, (NUM_ROWS, T)) * (
             rng.random((NUM_ROWS, T)) < 0.7
         )
-        self.lam = self.config.weights()
+        self.lam = fused_weights(self.config)
         self.ws = workspace(len(self.fused.point_joint), T)
         camera = self.views.cameras.astype(np.float64)
         for row in camera:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crowdstream.configs.load import load_config
-from crowdstream.kernels.solve.gauss_newton import LiveConfig
+from crowdstream.kernels.solve.gauss_newton import LiveConfig, fused_weights
 from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.evaluate.errors import SwitchError
 from crowdstream.lab.evaluate.question import Question
@@ -50,7 +50,7 @@ def test_every_weight_of_paper_can_be_taken_out() -> None:
 @pytest.mark.parametrize("name", sorted(set(LIVE_TERMS) - {"track", "vae", "lifter"}))
 def test_live_term_weighs_nothing_that_counts(name: str) -> None:
     config = without_energies(load_config("live"), [name]).solve.live
-    before, after = LiveConfig().weights(), config.weights()
+    before, after = fused_weights(LiveConfig()), fused_weights(config)
     changed = {field for field in before._fields if getattr(before, field) != getattr(after, field)}
     weights = {field for field in changed if not field.endswith("scale")}
     assert weights, name
@@ -74,7 +74,7 @@ def test_the_track_says_nothing_either() -> None:
     """Its sigmas go to the kernels with the observations, not with the weights."""
     live = without_energies(load_config("live"), ["track"]).solve.live
     assert min(live.track_sigma_m, live.track_hidden_sigma_m) >= 1e3
-    assert live.weights() == LiveConfig().weights()
+    assert fused_weights(live) == fused_weights(LiveConfig())
 
 
 def test_the_other_preset_stays() -> None:

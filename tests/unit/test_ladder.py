@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from crowdstream.kernels.errors import InferenceError
-from crowdstream.kernels.inference.backend import InferenceBackend, TensorSpec
-from crowdstream.kernels.inference.tensorrt import ShapeProfile
+from crowdstream.kernels.inference.backend import InferenceBackend, ShapeProfile, TensorSpec
 from crowdstream.stream.inference.ladder import InferenceConfig, RungOpener, engine_key, open_network
 from crowdstream.stream.inference.probe import ProbeVerdict
 from crowdstream.stream.inference.profiles import ShapeHints, profiles_for

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdstream.stream.errors import SourceError
-from crowdstream.stream.sources import is_live, open_source
-from crowdstream.stream.sources.live.address import AddressKind, parse_address, redacted
+from crowdstream.stream.sources.live.address import AddressKind, is_live, parse_address, redacted
+from crowdstream.stream.sources.open import open_source
 
 # letters that may stand unescaped in a password, some of which split addresses for careless readers
 _SECRETS = st.text(st.sampled_from("abcXYZ019!$&*+,;=:@-._~%()/"), min_size=4, max_size=16).map(

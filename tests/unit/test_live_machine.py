@@ -190,13 +190,30 @@ def test_waits_double_within_their_bounds(fault: SourceFault, name: str) -> None
             base_s = max(base_s, config.slow_backoff_s)
         assert low * base_s <= wait_s <= high * base_s
     if fault not in SLOW:
-        assert all(b > a for a, b in pairwise(waits[:5]))
+        assert all(b > a for a, b in pairwise(waits[:4]))
 
 
 def test_only_health_that_lasts_starts_the_waits_over() -> None:
     backoff = Backoff(LiveConfig(backoff_jitter=0.0), "gate")
     waits = [backoff.next_s(SourceFault.CLOSED, healthy_s) for healthy_s in (0.0, 2.0, 29.0, 30.0, 0.0)]
     assert waits == [1.0, 2.0, 4.0, 1.0, 2.0]
+
+
+def test_waits_count_from_try_to_try() -> None:
+    """A camera that answers nothing is not tried less often than one that refuses at once."""
+    config = LiveConfig(backoff_jitter=0.0)
+    m = CameraMachine("gate", config, 0)
+    begins, now_s = [], 0.0
+    for _ in range(8):
+        while m.tick(now_s) is not Act.START:
+            now_s += 0.25
+        begins.append(now_s)
+        now_s += config.open_timeout_s  # it hangs
+        m.on_lost(now_s, SourceFault.TIMEOUT, "no answer")
+        m.on_exit(now_s, "ended")
+    gaps = [b - a for a, b in pairwise(begins)]
+    longest_s = max(config.open_timeout_s + config.backoff_first_s, config.backoff_max_s)
+    assert all(config.open_timeout_s < gap <= longest_s for gap in gaps)
 
 
 def test_cameras_lost_together_do_not_come_back_together() -> None:

@@ -14,15 +14,11 @@ import pytest
 from crowdstream.stream.clock import FakeClock
 from crowdstream.stream.errors import SourceError
 from crowdstream.stream.records import PixelFormat
-from crowdstream.stream.sources import (
-    DropStale,
-    FileSource,
-    FolderSource,
-    SourceConfig,
-    open_source,
-    paced,
-)
-from crowdstream.stream.sources.folder import natural_key
+from crowdstream.stream.sources.base import SourceConfig
+from crowdstream.stream.sources.file import FileSource
+from crowdstream.stream.sources.folder import FolderSource, natural_key
+from crowdstream.stream.sources.open import open_source
+from crowdstream.stream.sources.pace import DropStale, paced
 
 SIZE = (64, 48)
 

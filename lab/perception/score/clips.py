@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ....stream.pixels import frame_bgr
-from ....stream.sources import SourceConfig, open_source
+from ....stream.sources.base import SourceConfig
+from ....stream.sources.open import open_source
 from ...bench.identity import read_mot
 from .errors import ScoreError
 from .matching import ClipBoxes

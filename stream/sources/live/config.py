@@ -23,8 +23,9 @@ class LiveConfig(StageConfig):
     """A decoder that gives no sign of life for so long is killed, and another one started."""
     backoff_first_s: float = Field(default=1.0, gt=0.0, le=3600.0)
     """Wait before the first try again; doubles with each."""
-    backoff_max_s: float = Field(default=30.0, gt=0.0, le=86_400.0)
-    """Longest wait between tries."""
+    backoff_max_s: float = Field(default=10.0, gt=0.0, le=86_400.0)
+    """Longest wait between tries, from the beginning of one to that of the next: so soon a camera is back that was
+    away for an hour. A try at one that is absent is a process and a connection."""
     backoff_jitter: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share by which waits are spread, so that cameras lost together do not come back together."""
     backoff_reset_s: float = Field(default=30.0, ge=0.0, le=86_400.0)

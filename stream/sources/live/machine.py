@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from .backoff import Backoff
 from .config import LiveConfig
-from .faults import STALLS
+from .faults import SLOW, STALLS
 from .records import CameraPhase, CameraState, SourceFault
 
 _START_S = 15.0
@@ -209,6 +209,10 @@ class CameraMachine:
             tries = f"{limit} tries" if limit > 1 else "one try"
             self.fail(now_s, fault, f"{text}; given up after {tries}")
             return
+        if not ran and self._started_s is not None and fault not in SLOW:
+            # waits count from try to try: a try that hung for ten seconds was a wait in itself
+            tried_s = max(0.0, now_s - self._started_s)
+            wait_s = max(min(wait_s, self._config.backoff_first_s), wait_s - tried_s)
         self._due_s = now_s + wait_s
         self._say(now_s, CameraPhase.RECONNECTING, fault, text, self._attempt, wait_s)
 

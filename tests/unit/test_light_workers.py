@@ -1,0 +1,24 @@
+"""A worker brings only what it works with: it starts, and starts again after a death, in a second and 100 MB.
+
+torch alone takes two seconds and 200 MB to import, in every process that does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "numba", "sklearn")
+
+
+@pytest.mark.parametrize(
+    "module", ["configs.schema", "actors.camera", "actors.perception", "actors.tracking", "actors.publisher"]
+)
+def test_no_network_library_where_no_network_is_run_by_it(module: str) -> None:
+    script = f"import sys, crowdstream.{module}; print(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split() == []
