@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,15 +23,17 @@ UNIT_HEAD = struct.Struct(">IB")
 
 
 def write_clip(
-    video: Path, target: Path, *, width: int, height: int, fps: int, seconds: float, skip_s: float = 0.0
-) -> int:
+    video: Path, target: Path, *, width: int, height: int, fps: int, seconds: float, skip_s: float = 0.0,
+    every: int = 1,
+) -> int:  # fmt: skip
     """Encode a stretch of a video as a camera would send it; returns the frames written.
 
     Args:
         width: of the picture sent, px; the video is scaled to it, whatever its shape.
-        fps: frames a second of the camera; the video's frames are taken as they come.
+        fps: frames a second of the camera.
         seconds: at most so much; the stretch ends with the video.
         skip_s: leave out so much of its beginning (at `fps`), so that cameras on one video differ.
+        every: of the video's frames only every n-th, so that a slow camera shows people as fast as they were.
 
     Raises:
         av.FFmpegError: what cannot be opened or decoded.
@@ -53,7 +56,7 @@ def write_clip(
     with av.open(str(video)) as source, target.open("wb") as out:
         out.write(json.dumps(head).encode() + b"\n")
         stream: VideoStream = source.streams.video[0]
-        for i, frame in enumerate(source.decode(stream)):
+        for i, frame in enumerate(islice(source.decode(stream), 0, None, every)):
             if i < first:
                 continue
             if i >= first + most:
