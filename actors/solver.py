@@ -17,15 +17,13 @@ import numpy as np
 
 from ..kernels.body.data import BodyData
 from ..kernels.camera import CameraModel
-from ..kernels.fused.compiled import is_cached
-from ..kernels.fused.facing import facing_path
-from ..kernels.fused.gauss_newton import solve_person
 from ..kernels.ground import Ground
 from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem
 from ..stream.body_files import load_body
 from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.reconstruct import ReconstructConfig, Reconstructor, make_reconstructor
 from ..stream.warm_state import state_of
+from .kernels_cached import kernels_are_cached
 from .plan import EnginePlan
 from .solved import SolvedWindow as SolvedWindow
 from .stopwatch import Stopwatch
@@ -124,11 +122,6 @@ def run_elsewhere(command: str) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-
-
-def kernels_are_cached() -> bool:
-    """Whether a live solve starts at once; else somebody has to compile first, for about a minute."""
-    return is_cached(solve_person) and is_cached(facing_path)
 
 
 def compile_kernels() -> None:

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..kernels.body.data import NUM_BETAS, NUM_JOINTS, NUM_POSE_DIRS, BodyData
-from ..kernels.body.soles import choose_sole_vertices
+from ..kernels.body.sole_vertices import choose_sole_vertices
 from ..kernels.errors import ShapeError
 from ..kernels.skeleton import PARENTS
 from .errors import ModelError

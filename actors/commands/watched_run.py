@@ -63,7 +63,7 @@ def run_with_progress(plan: EnginePlan) -> dict[str, Any]:
 def _opening(plan: EnginePlan) -> str:
     """What is waited for before the first frame."""
     if plan.config.solve.preset == "live":
-        from ..solver import kernels_are_cached
+        from ..kernels_cached import kernels_are_cached
 
         if not kernels_are_cached():
             note.print("first run here: compiling the solver, about a minute; later runs find it done")

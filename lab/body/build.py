@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ...kernels.body.data import NUM_POSE_DIRS, BodyData
-from ...kernels.body.soles import choose_sole_vertices
+from ...kernels.body.sole_vertices import choose_sole_vertices
 from ...kernels.skeleton import PARENTS, SMPL_JOINTS
 from .anatomy import mean_joints
 from .mesh import make_template

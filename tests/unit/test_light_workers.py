@@ -14,8 +14,12 @@ HEAVY = ("torch", "numba", "sklearn")
 
 
 @pytest.mark.parametrize(
-    "module", ["configs.schema", "actors.camera", "actors.perception", "actors.tracking", "actors.publisher"]
-)
+    "module",
+    [
+        "configs.schema", "actors.preflight", "actors.cluster", "actors.camera", "actors.perception",
+        "actors.tracking", "actors.publisher",
+    ],
+)  # fmt: skip
 def test_no_network_library_where_no_network_is_run_by_it(module: str) -> None:
     script = f"import sys, crowdstream.{module}; print(*[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run(

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ....kernels.body.data import BodyData
-from ....kernels.body.soles import SIDES
+from ....kernels.body.sole_vertices import SIDES
 from ....kernels.rotation import rotvec_to_rotmat_np
 from ....kernels.skeleton import SMPL_JOINTS
 from ....stream.body_files import load_body
