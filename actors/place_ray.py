@@ -65,6 +65,8 @@ class Cluster:
             "num_cpus": 0,  # placement is the supervisor's business; Ray shall not reserve whole cores
             "max_restarts": 0,
             "max_task_retries": 0,
+            # Ray keeps a line on each of the last 100,000 calls for a dashboard: half a megabyte a second, for an hour
+            "enable_task_events": False,
             "runtime_env": {"env_vars": dict.fromkeys(_LIBRARIES, str(threads))},
         }
         if node:
