@@ -1,4 +1,4 @@
-"""The health report, from what the supervisor sees anyway: no worker is asked, so a stuck one does not hide it."""
+"""The health report, from what the supervisor sees anyway: no worker is waited for, so a stuck one does not hide it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from ..stream.ring import SlotToken
 from ..stream.sources.live.records import CameraPhase, CameraState
 from ..stream.timing.buckets import Buckets
 from ..stream.timing.pairing import CameraPairing
+from .busy import Busy
+from .crew import Crew
 from .lane import Lane
+from .place import Post
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -36,6 +39,7 @@ class Overview:
         self._meters: dict[int, CameraMeter] = {}
         self._counted: dict[int, tuple[int, int]] = {}
         self._memory = ResidentMemory(supervisor.place.pids)
+        self._busy = Busy(supervisor.place)
         self._began_s = time.monotonic()
         self._due_s = 0.0
         self._log = open_event_log(supervisor.plan.config.health)
@@ -67,6 +71,7 @@ class Overview:
             return
         self._due_s = now_s + self._s.config.health_s
         if self._s.outbox.post is not None:
+            self._busy.look(self._posts())
             report = self.report(now_s)
             self._chronicle.report(report)
             self._s.outbox.push("push_health", report)
@@ -147,22 +152,34 @@ class Overview:
             "perception": s.config.batches_in_flight * lanes, "tracking": s.config.batches_in_flight * lanes,
             "solver": s.config.windows_in_flight * lanes,
         }  # fmt: skip
-        rows.append(StageHealth("camera", restarts=lost.get("camera", 0)))
+        busy = self._busy.seconds
+        rows.append(StageHealth("camera", restarts=lost.get("camera", 0), busy_s=busy("camera")))
         for crew in s.crews:
             for stage in queued:
-                name = stage if len(s.crews) == 1 else f"{stage}-{crew.number}"
-                rows.append(
-                    StageHealth(name, crew.node[:12], crew.restarts[stage], queued[stage], limits[stage])
-                )
+                name = self._name(crew, stage)
+                lives = (crew.node[:12], crew.restarts[stage])
+                rows.append(StageHealth(name, *lives, queued[stage], limits[stage], busy(name)))
         if s.refiner is not None:
             waiting = sum(lane.refining.waiting for lane in s.lanes if lane.refining is not None)
             restarts = sum(lane.refining.counts["restarts"] for lane in s.lanes if lane.refining is not None)
             limit = s.plan.config.refine.waiting * lanes
-            rows.append(StageHealth("refiner", restarts=restarts, queued=waiting, queue_limit=limit))
-        rows.append(
-            StageHealth("publisher", "", lost.get("publisher", 0), len(s.outbox), s.config.results_in_flight)
-        )
+            rows.append(StageHealth("refiner", "", restarts, waiting, limit, busy("refiner")))
+        waiting, limit = len(s.outbox), s.config.results_in_flight
+        rows.append(StageHealth("publisher", "", lost.get("publisher", 0), waiting, limit, busy("publisher")))
         return tuple(rows)
+
+    def _name(self, crew: Crew, stage: str) -> str:
+        return stage if len(self._s.crews) == 1 else f"{stage}-{crew.number}"
+
+    def _posts(self) -> dict[str, list[Post]]:
+        """Everybody who works, by the stage they are shown under."""
+        s = self._s
+        posts = {"camera": [lane.camera for lane in s.lanes if lane.camera is not None]}
+        for crew in s.crews:
+            posts |= {self._name(crew, post.name): [post] for post in crew.posts()}
+        posts["refiner"] = [s.refiner.post] if s.refiner is not None else []
+        posts["publisher"] = [s.outbox.post] if s.outbox.post is not None else []
+        return posts
 
     def _drops(self) -> dict[tuple[str, str], int]:
         drops: Counter[tuple[str, str]] = Counter()

@@ -8,6 +8,7 @@ order in which they were asked. Nothing is ever asked twice by a place itself: w
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,9 @@ class Place(Protocol):
         """The same; the tickets of its answer, of what its successor must know to go on from there (`memory`), and
         of nothing but that it is done."""
 
+    def processor_s(self, post: Post) -> Ticket:
+        """Processor seconds a worker has spent; answered when the questions before it are."""
+
     def put(self, value: Any) -> Ticket:
         """A value that goes to several workers, handed over once."""
 
@@ -112,6 +116,10 @@ class Cell:
     def call(self, verb: str, *args: Any) -> Any:
         """A method of the worker."""
         return getattr(self._worker, verb)(*args)
+
+    def processor_s(self) -> float:
+        """Of the process it lives in, since that began."""
+        return time.process_time()
 
     def call_remembering(self, verb: str, *args: Any) -> tuple[Any, Any, None]:
         """Its answer, and what a successor must know; a worker without `memory` has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ class Here:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._ended: set[int] = set()
+        self._spent_s: dict[int, float] = {}
 
     def open(
         self, name: str, make: Callable[[EnginePlan], Any], plan: EnginePlan, threads: int, node: str = ""
@@ -52,6 +54,7 @@ class Here:
             known.append(arg.value if isinstance(arg, Answer) else arg)
         if post.number in self._ended:
             return Answer(lost=WorkerLost(post, f"the {post.name} worker is gone"))
+        began_s = time.process_time()
         try:
             return Answer(self._call(post, door, verb, known))
         except WorkerLost as lost:
@@ -59,9 +62,15 @@ class Here:
             return Answer(lost=lost)
         except Exception as exc:  # whatever it is: the others go on
             return Answer(lost=WorkerLost(post, f"the {post.name} worker failed: {in_words(exc)}", exc))
+        finally:
+            spent_s = time.process_time() - began_s
+            self._spent_s[post.number] = self._spent_s.get(post.number, 0.0) + spent_s
 
     def _call(self, post: Post, door: str, verb: str, args: list[Any]) -> Any:
         return getattr(post.worker, door)(verb, *args)
+
+    def processor_s(self, post: Post) -> Ticket:
+        return Answer(self._spent_s.get(post.number, 0.0))
 
     def put(self, value: Any) -> Ticket:
         return Answer(value)

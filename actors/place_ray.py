@@ -90,6 +90,9 @@ class Cluster:
         answer, memory, done = post.worker.call_remembering.options(num_returns=3).remote(verb, *args)
         return answer, memory, done
 
+    def processor_s(self, post: Post) -> Ticket:
+        return post.worker.processor_s.remote()
+
     def put(self, value: Any) -> Ticket:
         return ray.put(value)
 

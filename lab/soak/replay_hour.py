@@ -15,7 +15,7 @@ from .engine import Engine
 from .figures import Figure, Figures
 from .meter import Meter
 from .process_tree import Holdings
-from .recording import Recording, has_grown_to, looped
+from .recording import EASY, Recording, has_grown_to, looped
 
 MOST_MB_H = 1.0
 """Growth that is no growth (streaming test 19)."""
@@ -27,7 +27,7 @@ _MIN_HOUR = 1200.0
 def run(seconds: float, out: Path, recording: Recording | None = None) -> Figures:
     """One run; `seconds` of recording."""
     begin_s = time.monotonic()
-    played = looped(replace(recording or Recording(), pace="1.0"), seconds, out)
+    played = looped(replace(recording or Recording(settings=EASY), pace="1.0"), seconds, out)
     log = out / "long.cslog"
     with Engine(played.arguments(log), out, "long") as engine:
         engine.wait_for(has_grown_to(log, 20_000), played.patience_s, "the first commits")

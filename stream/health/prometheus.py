@@ -177,7 +177,7 @@ def _stages(stages: Sequence[StageHealth]) -> list[Family]:
     depth = Family("queue_depth", G, "What waits for a stage.")
     limit = Family("queue_limit", G, "What may wait for a stage before its bound holds.")
     restarts = Family("worker_restarts_total", C, "Workers of a stage that died and were replaced.")
-    busy = Family("stage_busy_seconds_total", C, "Seconds of work of a stage.")
+    busy = Family("stage_busy_seconds_total", C, "Processor seconds of the workers of a stage.")
     workers = Family("workers", G, "Workers of a stage.")
     by_name: dict[str, list[StageHealth]] = {}
     for stage in stages:

@@ -65,7 +65,8 @@ class StageHealth:
     """What waits for it."""
     queue_limit: int = 0
     busy_s: float = 0.0
-    """Seconds of work since the start."""
+    """Processor seconds since the start, those of workers that were replaced with them. Of a live camera without its
+    decoder, which is a process below it."""
 
 
 @dataclass(frozen=True)
