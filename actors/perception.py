@@ -15,7 +15,7 @@ from ..stream.observe import AppearanceSource, PerceptionStage
 from ..stream.observe import PerceptionMemory as StageMemory
 from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.records import Frame, Observation
-from ..stream.ring import RingReader, SlotToken
+from ..stream.ring import RingError, RingReader, SlotToken
 from .plan import EnginePlan, SourceInfo
 from .stopwatch import Stopwatch
 
@@ -40,6 +40,7 @@ class PerceptionWorker:
         self._rings = RingReader()
         self._geometry: dict[str, tuple[int, Calibration]] = {}
         self._seen: list[str] = []
+        self._live: set[str] = set()
         self.watch = Stopwatch()
 
     def start(self) -> dict[str, object]:
@@ -74,6 +75,8 @@ class PerceptionWorker:
     def open(self, info: SourceInfo) -> None:
         """Frames of one more camera will come."""
         assert self._stage is not None
+        if info.live:
+            self._live.add(info.camera)
         given = self._plan.calibration_of(info)
         if given is not None:
             self._stage.set_geometry(given.camera, given.ground, info.camera)
@@ -110,9 +113,28 @@ class PerceptionWorker:
         for part in self._parts(batch):
             self._begin_geometry(part[0])
             with self.watch.measure("perception"):
-                frames = [self._rings.view(item) if isinstance(item, SlotToken) else item for item in part]
-                observations.extend(self._stage.step_many(frames))
+                frames = [self._view(item) for item in part]
+                seen = iter(self._stage.step_many([frame for frame in frames if frame is not None]))
+            for item, frame in zip(part, frames, strict=True):
+                observations.append(_lost(item) if frame is None else next(seen))
         return observations
+
+    def _view(self, item: Frame | SlotToken) -> Frame | None:
+        """None: the decoder of a live camera died before anybody could look, and took the picture with it."""
+        if isinstance(item, Frame):
+            return item
+        try:
+            return self._rings.view(item)
+        except RingError:
+            if item.camera not in self._live:  # frames of a recording are decoded again, never left out
+                raise
+            return None
+
+    def forget(self, camera: str) -> None:
+        """No more frames of a camera will come."""
+        self._rings.forget_camera(camera)
+        self._live.discard(camera)
+        self._geometry.pop(camera, None)
 
     def _begin_geometry(self, first: Frame | SlotToken) -> None:
         waiting = self._geometry.get(first.camera)
@@ -153,3 +175,9 @@ class PerceptionWorker:
         self._networks.clear()
         self._rings.close()
         return {"seconds": dict(self.watch.seconds), "networks": self._networks_described}
+
+
+def _lost(item: Frame | SlotToken) -> Observation:
+    return Observation.not_looked_at(
+        item.camera, item.index, item.t_capture_ns, item.clock, item.size_px, "ring_gone", item.skew_ns
+    )

@@ -341,7 +341,8 @@ class Supervisor:
         if lane.revised or (lane.refining is not None and not lane.refining.settled):
             return False
         if lane.removed:
-            self.crews[lane.crew].ask("solver", "forget", lane.name)
+            for stage in ("perception", "solver"):
+                self.crews[lane.crew].ask(stage, "forget", lane.name)
         lane.finished = True
         self.overview.buckets.remove(lane.name)
         return True

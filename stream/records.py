@@ -95,6 +95,18 @@ class Observation:
                 f"keypoints {self.keypoints_px.shape}, confidence {self.confidence.shape}"
             )
 
+    @classmethod
+    def not_looked_at(
+        cls, camera: str, index: int, t_capture_ns: int, clock: ClockOrigin, size_px: tuple[int, int], cause: str,
+        skew_ns: int | None = None,
+    ) -> Observation:  # fmt: skip
+        """Of a frame that nobody could look at; the cause is counted."""
+        none = np.zeros((0, 17), np.float32)
+        return cls(
+            camera, index, t_capture_ns, clock, size_px, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), False,
+            np.zeros((0, 17, 2), np.float32), none, np.zeros(0, bool), drops={cause: 1}, skew_ns=skew_ns,
+        )  # fmt: skip
+
     def __repr__(self) -> str:
         return (
             f"Observation({self.camera}#{self.index}, N={len(self.boxes_px)}, posed={int(self.posed.sum())})"

@@ -210,10 +210,20 @@ class _Mapping:
 
 
 class RingReader:
-    """The reader's side: maps rings as their tokens come. One per process is enough for all cameras."""
+    """The reader's side: maps rings as their tokens come. One per process is enough for all cameras.
+
+    A camera has one ring at a time: with the first token of the next one, a decoder's that follows another, the ring
+    before it is let go, and with it the memory that only this mapping still held.
+    """
 
     def __init__(self) -> None:
         self._mappings: dict[str, _Mapping] = {}
+        self._ring_of: dict[str, str] = {}
+
+    @property
+    def mapped(self) -> list[str]:
+        """Names of the rings that are mapped."""
+        return sorted(self._mappings)
 
     def view(self, token: SlotToken) -> Frame:
         """The frame in the slot, without a copy, read-only; valid until `release`.
@@ -222,6 +232,10 @@ class RingReader:
             RingError: the ring is gone, or its slot carries another frame by now.
         """
         mapping = self._mapping(token.ring)
+        before = self._ring_of.get(token.camera, token.ring)
+        if before != token.ring:
+            self.forget(before)
+        self._ring_of[token.camera] = token.ring
         size = int(np.prod(token.shape))
         if not (0 <= token.slot < mapping.num_slots and size <= mapping.slot_bytes):
             raise RingError(f"slot {token.slot} of {size} bytes is not in ring {token.ring}")
@@ -259,8 +273,13 @@ class RingReader:
         """Lets go of a ring whose camera has ended; its memory is freed with the last view."""
         self._mappings.pop(ring, None)
 
+    def forget_camera(self, camera: str) -> None:
+        """The same by the camera's name."""
+        self.forget(self._ring_of.pop(camera, ""))
+
     def close(self) -> None:
         self._mappings.clear()
+        self._ring_of.clear()
 
     def _mapping(self, name: str) -> _Mapping:
         if name not in self._mappings:

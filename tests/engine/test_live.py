@@ -193,6 +193,8 @@ def test_operators_are_heard_and_health_is_told(tmp_path: Path) -> None:
             assert report is not None and {c.name for c in report.cameras} == {"a", "b"}
             told = first_reports(run.address, 3)
             assert all(found.sid == report.sid for found in told)
+            worked = {stage.name: stage.busy_s for stage in told[-1].stages}
+            assert all(worked[stage] > 0 for stage in ("camera", "perception", "tracking", "publisher"))
             assert client.request("stop").ok
             run.until(lambda: bool(run.figures), "it stops")
         finally:

@@ -98,6 +98,23 @@ def test_a_ring_that_is_gone_says_so() -> None:
     assert not (SHM / ring.name).exists()
 
 
+def test_the_ring_of_a_decoder_that_follows_another_takes_its_place() -> None:
+    """A camera that flaps for months must not leave a ring mapped for every time it came back."""
+    reader = RingReader()
+    with FrameRing(72 * 64, num_slots=3) as other:
+        beside = SlotToken(**{**vars(write(other, 0)), "camera": "yard"})
+        assert reader.view(beside).camera == "yard"
+        for turn in range(20):
+            with FrameRing(72 * 64, num_slots=3) as ring:
+                token = write(ring, turn)
+                held = reader.view(token).image
+                assert reader.mapped == sorted([ring.name, other.name])
+            np.testing.assert_array_equal(held, frame(turn).image)  # a view outlives its ring
+        reader.forget_camera("hall")
+        reader.forget_camera("nobody")
+        assert reader.mapped == [other.name] and reader.release(beside)
+
+
 def test_a_token_that_does_not_fit_is_refused() -> None:
     with FrameRing(72 * 64, num_slots=1) as ring:
         token = write(ring, 0)
