@@ -292,6 +292,12 @@ class Refining:
         """Everything is answered, or never will be."""
         return not self._calls
 
+    def abandon(self) -> None:
+        """Somebody waits for the end: windows without an answer stand as they were solved, and are counted."""
+        self.counts["lost"] += self.waiting
+        self._calls.clear()
+        self.on = False
+
     def finish(self, identity: Sequence[IdentityEvent] = ()) -> list[Revised]:
         """The same, waited for."""
         self.end(identity)

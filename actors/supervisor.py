@@ -44,6 +44,8 @@ _IDLE_S = 0.004
 """The same where answers take no time and nothing came."""
 _STOP_TIMEOUT_S = 20.0
 """A worker that does not answer `stop` by then is ended."""
+_REFINE_STOP_S = 1.5
+"""So long after it was asked to stop a run still waits for refinements."""
 _LOOK_S = 0.25
 """Patience with a window that may still be solved when a run ends with a fault."""
 
@@ -65,6 +67,7 @@ class Supervisor:
         """Settings of perception that were changed while it ran."""
         self.refines = True
         self.stopping = False
+        self._stopping_s: float | None = None
         self.pressing = Pressing(self)
         self.overview = Overview(self)
         self.operator = Operator(self)
@@ -100,6 +103,8 @@ class Supervisor:
         """One round: ask, wait a moment, hand on."""
         if not self.stopping and self.hooks.stop_asked():
             self.stopping = True
+        if self.stopping and self._stopping_s is None:
+            self._stopping_s = time.monotonic()
         self.recovery.look()
         self.operator.look()
         self.pressing.look()
@@ -152,11 +157,12 @@ class Supervisor:
 
     def _at_once(self, lane: Lane) -> int:
         """Frames of one batch."""
-        if self.place.waits:
-            return self.config.batch_frames
-        # in one process a recording is read ahead by as many frames as there are cores; a live view is not
-        paced = self.config.speed is not None or lane.live
-        return 1 if paced else self.plan.config.perception.threads
+        config, paced = self.config, self.config.speed is not None or lane.live
+        if not self.place.waits:
+            # in one process a recording is read ahead by as many frames as there are cores; a live view is not
+            return 1 if paced else self.plan.config.perception.threads
+        # what is on its way is delay, before a picture is seen and before a stop is over: of a view, one batch in all
+        return max(1, config.batch_frames // config.batches_in_flight) if paced else config.batch_frames
 
     def _advance(self, lane: Lane, ready: Sequence[Ticket]) -> bool:
         """Hand on what has been answered; whether anything was."""
@@ -338,6 +344,8 @@ class Supervisor:
             lane.refining.end(lane.identity)
             lane.closing = Closing.REFINED
         self.results.publish_revised(lane, self.config.results_in_flight)
+        if lane.refining is not None and self._is_awaited:
+            lane.refining.abandon()
         if lane.revised or (lane.refining is not None and not lane.refining.settled):
             return False
         if lane.removed:
@@ -346,6 +354,11 @@ class Supervisor:
         lane.finished = True
         self.overview.buckets.remove(lane.name)
         return True
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Somebody asked for the end some time ago: what only makes results better is left."""
+        return self._stopping_s is not None and time.monotonic() - self._stopping_s > _REFINE_STOP_S
 
     def tell(self, kind: str, text: str) -> None:
         """Something an operator should know."""
@@ -376,8 +389,10 @@ class Supervisor:
         posts += [self.refiner.post] if self.refiner is not None else []
         posts += [self.outbox.post] if self.outbox.post is not None else []
         deadline_s = time.monotonic() + self.stop_timeout_s
+        refiner = self.refiner.post if self.refiner is not None else None
         for post in posts:
-            self._retire(post, max(deadline_s - time.monotonic(), 0.1))
+            patience_s = max(deadline_s - time.monotonic(), 0.1)
+            self._retire(post, min(patience_s, 0.5) if post is refiner and self._is_awaited else patience_s)
 
     def _retire(self, post: Post, patience_s: float = 5.0) -> None:
         """Let a worker close what it holds, and end it."""
