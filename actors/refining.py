@@ -294,7 +294,7 @@ class Refining:
 
     def abandon(self) -> None:
         """Somebody waits for the end: windows without an answer stand as they were solved, and are counted."""
-        self.counts["lost"] += self.waiting
+        self.counts["lost"] += sum(call.counts and call.kind is _Kind.WINDOW for call in self._calls)
         self._calls.clear()
         self.on = False
 

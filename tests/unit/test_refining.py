@@ -192,6 +192,22 @@ def test_the_end_waits_for_everything_and_takes_the_last_events_along() -> None:
     assert refining.counts["answered"] == 1
 
 
+def test_who_is_told_to_hurry_leaves_what_is_unanswered_and_counts_it() -> None:
+    refining, _ = keeper(place := Script(), waiting=4)
+    for window in range(3):
+        refining.give(given(window))
+    place.answer(1)
+    assert taken(refining) == [0]
+    refining.end()
+    assert not refining.settled
+    refining.abandon()
+    assert refining.settled and refining.waiting == 0 and refining.counts["lost"] == 2
+    place.answer()
+    assert taken(refining) == [] and place.waited == 0
+    refining.abandon()
+    assert refining.counts["lost"] == 2
+
+
 def test_a_lost_refiner_is_replaced_and_only_the_window_it_died_at_is_lost() -> None:
     place = Script(dies_at=(3,))
     refining, told = keeper(place, waiting=9)
