@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -118,6 +119,16 @@ def test_events_ride_with_the_next_window_and_the_last_ones_with_the_end() -> No
         engine.publish(step)
     engine.finish()
     assert [call[-1] for call in recorder.asked if call[0] in ("step", "finish")] == [("a", "b"), (), ("c",)]
+
+
+def test_a_camera_without_bodies_keeps_no_events() -> None:
+    """None of its windows ever comes to take them along."""
+    recorder = Recorder()
+    engine = Engine(recorder)
+    engine.lane.entry = replace(engine.lane.entry, role=CameraRole.TRACKS)
+    for _ in range(5):
+        engine.publish(output(identity=("a",)))
+    assert recorder.verbs.count("push_identity") == 5 and engine.lane.identity == []
 
 
 @pytest.mark.parametrize(("preset", "refined"), [("live", 0), ("replay", 1)])
