@@ -37,7 +37,9 @@ class Results:
             push("push_live", tracked, lane.arrivals.at(tracked.t_capture_ns))
         if output.identity:
             push("push_identity", lane.name, output.identity)
-            if lane.entry.role is CameraRole.BODIES:  # they ride with the next window; elsewhere none ever comes
+            if (
+                lane.entry.role is CameraRole.BODIES
+            ):  # they ride with the next window; elsewhere none ever comes
                 lane.identity.extend(output.identity)
         if output.late:
             push("push_late", output.late)
