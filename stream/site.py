@@ -57,6 +57,10 @@ class SiteOutput:
     """Set on the step on which a new calibration begins to hold."""
 
 
+_MOST_RECENT = 8192
+"""Ids are given in order and never again: whoever is older than so many and not in sight does not come back."""
+
+
 @dataclass
 class SiteStats:
     """What the site counted; only ever counts up."""
@@ -64,7 +68,10 @@ class SiteStats:
     frames: int = 0
     people_sum: int = 0
     people_max: int = 0
-    person_ids: set[int] = field(default_factory=set)
+    tracks: int = 0
+    """Confirmed ones, each once."""
+    recent: set[int] = field(default_factory=set)
+    """Ids of the newest of them; bounded, because months of a station are millions."""
     drops: Counter[str] = field(default_factory=Counter)
     stitches: Counter[str] = field(default_factory=Counter)
     """The stitcher's: joins, splits, refused (best pairs that stayed too doubtful), expired (lost for good)."""
@@ -74,7 +81,11 @@ class SiteStats:
         self.frames += 1
         self.people_sum += present
         self.people_max = max(self.people_max, present)
-        self.person_ids.update(tracked.person_ids[tracked.confirmed].tolist())
+        confirmed = set(tracked.person_ids[tracked.confirmed].tolist())
+        self.tracks += len(confirmed - self.recent)
+        self.recent |= confirmed
+        if len(self.recent) > _MOST_RECENT:
+            self.recent = confirmed | set(sorted(self.recent)[-_MOST_RECENT // 2 :])
         self.drops.update(tracked.drops)
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +94,7 @@ class SiteStats:
             "frames": self.frames,
             "people_max": self.people_max,
             "people_mean": self.people_sum / self.frames if self.frames else 0.0,
-            "tracks": len(self.person_ids),
+            "tracks": self.tracks,
             "drops": dict(self.drops),
             "stitches": {
                 name: int(self.stitches[name]) for name in ("joins", "splits", "refused", "expired")
