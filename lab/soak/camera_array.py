@@ -36,6 +36,8 @@ SETTINGS = ("perception.detect_stride=2", "perception.pose_rate_hz=4", "percepti
 """As a user of a small machine sets them."""
 AWAY = ("stalled", "reconnecting", "failed")
 ON_S, OFF_S, FROZEN_MORE_S = 10.0, (5.0, 20.0), 10.0
+_WARM_UP_S = 900.0
+"""Until the publisher's rings of windows are full, which are the slowest to fill."""
 SETTLE_S = 10.0
 """After the first picture of every camera, before anything is counted."""
 
@@ -85,7 +87,7 @@ def run(seconds: float, out: Path, seed: int = 4, settings: tuple[str, ...] = ()
             end_s = time.monotonic() - told_s
             time.sleep(1.0)
             left, segments = engine.tree.left_over(), engine.tree.segments_left()
-    warm_up_s = min(300.0, seconds / 5)
+    warm_up_s = min(_WARM_UP_S, seconds / 2)
     figures = (
         *live.rates(),
         *_told(watcher, outages),

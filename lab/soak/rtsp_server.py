@@ -125,16 +125,16 @@ class Camera:
 
     def _configure(self, factory: Any, media: Any) -> None:
         """A first client came: its pipeline is fed from now on."""
-        media.connect("unprepared", self._forget)
+        source = media.get_element().get_by_name("source")
+        # of this very pipeline: the end of one that was cut may be told when the next one runs already
+        media.connect("unprepared", lambda media: self._forget(source))
         with self._lock:
-            self._source = media.get_element().get_by_name("source")
+            self._source = source
             self._wait_for_key = True
 
-    def _forget(self, media: Any) -> None:
-        element = media.get_element()
-        gone = element.get_by_name("source") if element is not None else None
+    def _forget(self, source: Any) -> None:
         with self._lock:
-            if gone is None or gone == self._source:
+            if source == self._source:
                 self._source = None
 
     def switch(self, clip: Clip) -> None:
