@@ -78,6 +78,8 @@ class _Reader:
     """One call of `thaw`."""
 
     def __init__(self, tables: list[Any], arrays: list[Any], outside: Mapping[str, object]) -> None:
+        if not (isinstance(tables, list) and isinstance(arrays, list) and len(arrays) == 5):
+            raise CheckpointError("frozen state without its tables or columns")
         if sum(int(table[3]) for table in tables) > MAX_OBJECTS:
             raise CheckpointError(f"frozen state with more than {MAX_OBJECTS} objects")
         self._outside = outside
