@@ -28,7 +28,7 @@ from .plan import EnginePlan
 
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MEMORY = {"MALLOC_ARENA_MAX": "2"}
-"""A heap for each of a worker's 30 threads is given back to nobody: megabytes an hour, in every process."""
+"""glibc gives a process of 30 threads up to 8 heaps a core, and what is free in one serves no other."""
 _POSTS_KNOWN = 1024
 """Of those long gone nothing is heard any more."""
 

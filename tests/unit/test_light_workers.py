@@ -1,4 +1,4 @@
-"""A worker brings only what it works with: it starts, and starts again after a death, in a second and 100 MB.
+"""A worker brings only what it works with: what it imports is there in a second or two, after a death too.
 
 torch alone takes two seconds and 200 MB to import, in every process that does.
 """
