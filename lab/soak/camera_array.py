@@ -21,7 +21,7 @@ from .engine import Engine, SoakFault, free_port
 from .figures import Figure, Figures
 from .meter import Meter
 from .recording import CALIBRATION, CLIP, START_S
-from .replay_hour import holding_figures, series
+from .replay_hour import holding_figures, series, slopes_by_process
 from .rtsp import RtspCameras
 from .watcher import Watcher, first_change
 
@@ -103,6 +103,7 @@ def run(seconds: float, out: Path, seed: int = 4, settings: tuple[str, ...] = ()
         "summary": summary,
         "unclean": unclean,
         "holdings": series(meter),
+        "growth_by_process": slopes_by_process(meter, warm_up_s),
         "outages": [vars(outage) for outage in outages],
         "phases": [vars(change) for change in watcher.phases(FLAPPING)],
         "effort_levels": {str(level): levels.count(level) for level in sorted(set(levels))},

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -21,13 +21,25 @@ _SEGMENT = re.compile(r" (/dev/shm/\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class Member:
+    """One process, told from a later one of the same number by its start."""
+
+    pid: int
+    started: int
+    """Clock ticks since the machine came up."""
+
+
+@dataclass(frozen=True)
 class Holdings:
     """A tree of processes at one moment."""
 
     rss_mb: float
     """Resident, shared pages counted once for each process."""
     pss_mb: float
-    """Resident, shared pages shared out between the processes: what the machine really gives."""
+    """Resident, shared pages shared out between the processes: what the machine really gives. It also moves when
+    somebody else on the machine begins or ends to use the same libraries."""
+    own_mb: float
+    """Of that, what is no file's: heaps, stacks and shared memory, in swap too. Nobody outside the tree moves it."""
     fds: int
     threads: int
     processes: int
@@ -35,15 +47,8 @@ class Holdings:
     """Named shared memory that is mapped."""
     cpu_s: float
     """Processor time of those that live."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One process, told from a later one of the same number by its start."""
-
-    pid: int
-    started: int
-    """Clock ticks since the machine came up."""
+    own_mb_of: Mapping[Member, float] = field(default_factory=dict)
+    """`own_mb` of each process."""
 
 
 class ProcessTree:
@@ -79,6 +84,7 @@ class ProcessTree:
         """What they hold together; of those that end meanwhile, what was read."""
         alive = self.look()
         rss = pss = cpu = 0.0
+        own: dict[Member, float] = {}
         fds = threads = 0
         mapped: set[str] = set()
         for member in alive:
@@ -87,6 +93,7 @@ class ProcessTree:
                 roll = (folder / "smaps_rollup").read_text()
                 rss += _kilobytes(roll, "Rss:") / 1024
                 pss += _kilobytes(roll, "Pss:") / 1024
+                own[member] = _own_kilobytes(roll) / 1024
             with suppress(OSError):
                 fds += len(os.listdir(folder / "fd"))
             with suppress(OSError):
@@ -96,7 +103,9 @@ class ProcessTree:
                 threads += row[3]
                 cpu += row[4]
         self.segments |= mapped
-        return Holdings(rss, pss, fds, threads, len(alive), tuple(sorted(mapped)), cpu)
+        return Holdings(
+            rss, pss, sum(own.values()), fds, threads, len(alive), tuple(sorted(mapped)), cpu, own
+        )
 
     def named(self, pattern: str) -> list[int]:
         """Members that live and whose title matches, oldest first."""
@@ -141,6 +150,13 @@ def _stat(pid: int) -> tuple[int, int, str, int, float] | None:
     fields: Sequence[str] = text.rpartition(")")[2].split()  # the name before may hold anything
     cpu_s = (int(fields[11]) + int(fields[12])) / _CLOCK_HZ
     return int(fields[1]), int(fields[19]), fields[0], int(fields[17]), cpu_s
+
+
+def _own_kilobytes(roll: str) -> int:
+    """Anonymous and shared memory; kernels before 5.15 do not tell it apart, and all of it is taken then."""
+    if "Pss_Anon:" not in roll:
+        return _kilobytes(roll, "Pss:")
+    return sum(_kilobytes(roll, key) for key in ("Pss_Anon:", "Pss_Shmem:", "SwapPss:"))
 
 
 def _kilobytes(text: str, key: str) -> int:

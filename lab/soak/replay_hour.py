@@ -17,6 +17,7 @@ from .figures import Figure, Figures
 from .meter import Meter
 from .process_tree import Holdings
 from .recording import EASY, Recording, has_grown_to, looped
+from .slope import slope
 
 MOST_MB_H = 1.0
 """Growth that is no growth (streaming test 19)."""
@@ -45,7 +46,12 @@ def run(seconds: float, out: Path, recording: Recording | None = None) -> Figure
     meter.samples = [s for s in meter.samples if s.t_s < meter.samples[-1].t_s - 5.0]
     warm_up_s = min(_WARM_UP_S, seconds / 6)
     figures = (*holding_figures(meter, warm_up_s, seconds), *_after(left, segments))
-    details = {"summary": summary, "log_bytes": log.stat().st_size, "holdings": series(meter)}
+    details: dict[str, object] = {
+        "summary": summary,
+        "log_bytes": log.stat().st_size,
+        "holdings": series(meter),
+    }
+    details["growth_by_process"] = slopes_by_process(meter, warm_up_s)
     log.unlink()
     return Figures("replay_hour", time.monotonic() - begin_s, figures, details=details)
 
@@ -55,11 +61,11 @@ def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Fig
     after = meter.after(warm_up_s)
     goal = MOST_MB_H if seconds >= _MIN_HOUR else None
     rows = []
-    for field, words in (("pss_mb", "memory"), ("rss_mb", "memory, shared pages in each process")):
+    for field, words in (("own_mb", "memory"), ("pss_mb", "memory, with libraries and other files")):
         found = meter.growth(field, warm_up_s)
         rows.append(
             Figure(f"{words}, slope", None if found is None else found.per_h, "MB/h",
-                   at_most=goal if field == "pss_mb" else None,
+                   at_most=goal if field == "own_mb" else None,
                    error=None if found is None else found.error_per_h)
         )  # fmt: skip
     rows.append(Figure("memory at the end", after[-1].pss_mb if after else None, "MB"))
@@ -86,9 +92,20 @@ def series(meter: Meter) -> dict[str, list[float]]:
     """Some hundred samples, for a chart."""
     step = max(1, len(meter.samples) // 300)
     kept = meter.samples[::step]
-    names = ("pss_mb", "rss_mb", "fds", "threads", "processes", "cpu_s")
+    names = ("own_mb", "pss_mb", "rss_mb", "fds", "threads", "processes", "cpu_s")
     found = {name: [round(float(getattr(s.holds, name)), 2) for s in kept] for name in names}
     return {"t_s": [round(s.t_s, 1) for s in kept], **found}
+
+
+def slopes_by_process(meter: Meter, warm_up_s: float) -> dict[str, str]:
+    """Growth of what each process holds itself, of those seen throughout: where to look when the whole grows."""
+    found = {}
+    for who in meter.samples[-1].holds.own_mb_of if meter.samples else ():
+        seen = [(s.t_s, s.holds.own_mb_of[who]) for s in meter.samples if who in s.holds.own_mb_of]
+        one = slope([t for t, _ in seen], [mb for _, mb in seen], warm_up_s)
+        if one is not None:
+            found[f"{who.pid} {meter.tree.known[who][:60]}"] = f"{one} MB, {seen[-1][1]:.1f} MB at the end"
+    return found
 
 
 def _after(left: Sequence[str], segments: Sequence[str]) -> tuple[Figure, ...]:

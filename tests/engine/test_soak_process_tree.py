@@ -73,6 +73,9 @@ def test_it_counts_what_is_held_and_no_more(family: Family) -> None:
     assert after.threads == before.threads + 1
     assert after.fds == before.fds + 1
     assert 38.0 < after.rss_mb - before.rss_mb < 48.0 and 38.0 < after.pss_mb - before.pss_mb < 48.0
+    assert 38.0 < after.own_mb - before.own_mb < 48.0 and after.own_mb <= after.pss_mb
+    assert sum(after.own_mb_of.values()) == pytest.approx(after.own_mb)
+    assert {m.pid for m in after.own_mb_of} == {family.process.pid, family.child}
     assert after.pss_mb <= after.rss_mb  # a shared page is shared out, never counted twice
     assert after.segments == (str(family.segment),)
 
@@ -118,7 +121,7 @@ def test_the_meter_samples_until_its_end_and_sees_growth(family: Family) -> None
         while len(meter.samples) < count + 5:
             time.sleep(0.01)
     assert meter.samples[-1].holds.fds == meter.samples[0].holds.fds + 1
-    found = meter.growth("pss_mb", 0.0)
+    found = meter.growth("own_mb", 0.0)
     assert found is not None and found.high_per_s > 0.0
     taken = len(meter.samples)
     time.sleep(0.1)
