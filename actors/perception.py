@@ -11,8 +11,9 @@ from ..kernels.perception.pose import PoseEstimator
 from ..stream.calibration_file import Calibration
 from ..stream.inference.ladder import OpenedNetwork, open_network
 from ..stream.models.folder import choose
-from ..stream.observe import AppearanceSource, PerceptionStage
 from ..stream.observe import PerceptionMemory as StageMemory
+from ..stream.observe import PerceptionStage
+from ..stream.observe_config import AppearanceSource
 from ..stream.pressure.records import FULL_EFFORT, Effort
 from ..stream.records import Frame, Observation
 from ..stream.ring import RingError, RingReader, SlotToken

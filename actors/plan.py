@@ -9,7 +9,7 @@ from ..configs.array import CameraEntry, CameraRole
 from ..configs.schema import EngineConfig
 from ..stream.calibration_file import Calibration, load_calibration
 from ..stream.models.catalogue import Role
-from ..stream.observe import AppearanceSource
+from ..stream.observe_config import AppearanceSource
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..kernels.fused.soft_dtw import _blocks, soft_dtw
 from ..kernels.fused.sspd import sspd_rows
 from ..kernels.solve.problem import MODEL_RATE_HZ, WINDOW_FRAMES, Provenance, WindowSolution
 from ..stream.body_files import load_body
-from ..stream.reconstruct import ReconstructConfig
+from ..stream.reconstruct_config import ReconstructConfig
 from ..stream.refine.config import RefineConfig
 from ..stream.refine.records import RefineInput, Revision
 from ..stream.refine.stage import RefineStage

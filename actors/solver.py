@@ -21,11 +21,12 @@ from ..kernels.ground import Ground
 from ..kernels.solve.problem import WINDOW_FRAMES, WindowProblem
 from ..stream.body_files import load_body
 from ..stream.pressure.records import FULL_EFFORT, Effort
-from ..stream.reconstruct import ReconstructConfig, Reconstructor, make_reconstructor
+from ..stream.reconstruct import Reconstructor, make_reconstructor
+from ..stream.reconstruct_config import ReconstructConfig
 from ..stream.warm_state import state_of
 from .kernels_cached import kernels_are_cached
 from .plan import EnginePlan
-from .solved import SolvedWindow as SolvedWindow
+from .solved import SolvedWindow
 from .stopwatch import Stopwatch
 
 Array = np.ndarray

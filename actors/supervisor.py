@@ -19,7 +19,8 @@ from typing import Any
 from ..configs.array import CameraRole
 from ..kernels.errors import CrowdstreamError
 from ..stream.clock import WallClock
-from ..stream.site import SiteNote, SiteOutput
+from ..stream.site import SiteOutput
+from ..stream.site_note import SiteNote
 from .camera import FrameBatch
 from .checkpoints import Checkpoints
 from .crew import Crew

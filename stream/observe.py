@@ -35,9 +35,7 @@ from ..kernels.perception.pose import NUM_KEYPOINTS, PoseEstimator
 from ..kernels.perception.tiling import Tile, cut_tile, plan_tiles, whole_frame
 from ..kernels.solve.problem import MODEL_RATE_HZ
 from .appearance import AppearanceTurns
-from .observe_config import AppearanceSource as AppearanceSource
-from .observe_config import PerceptionConfig as PerceptionConfig
-from .observe_config import Tiling as Tiling
+from .observe_config import PerceptionConfig, Tiling
 from .pixels import frame_bgr
 from .pressure.records import FULL_EFFORT, Effort
 from .records import Frame, Observation

@@ -12,7 +12,6 @@ import torch
 from ..kernels.priors.gaussian_pose import LATENT_DIM, POSE_DIM, GaussianPosePrior
 from .errors import ModelError
 from .network_file import load_network
-from .network_file import save_network as save_network
 
 if TYPE_CHECKING:
     from ..kernels.lifter.lifter import Lifter

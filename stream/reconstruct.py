@@ -35,7 +35,6 @@ from ..kernels.priors.pose_prior import PosePrior
 from ..kernels.solve.finish import finish
 from ..kernels.solve.gauss_newton import (
     Bodies,
-    LiveConfig,
     LiveResult,
     Targets,
     fused_body,
@@ -43,6 +42,7 @@ from ..kernels.solve.gauss_newton import (
     fused_views,
     solve_live,
 )
+from ..kernels.solve.gauss_newton_config import LiveConfig
 from ..kernels.solve.initialise import initialise, make_templates
 from ..kernels.solve.lifted import lift_people, lifted_start, lifter_target
 from ..kernels.solve.prior_target import (
@@ -59,8 +59,8 @@ from .errors import CheckpointError
 from .pose_prior_file import load_any_pose_prior
 from .pressure.records import FULL_EFFORT, Effort
 from .prior_files import load_lifter, load_motion_prior, load_pose_prior
-from .reconstruct_config import ReconstructConfig as ReconstructConfig
-from .warm_state import PersonState as PersonState
+from .reconstruct_config import ReconstructConfig
+from .warm_state import PersonState
 
 Array = np.ndarray
 

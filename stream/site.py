@@ -26,10 +26,11 @@ from .checkpoint.thawed import thaw
 from .errors import CheckpointError
 from .identity import IdentityEvent
 from .records import Observation, TrackedFrame
-from .site_note import SiteNote as SiteNote
+from .site_note import SiteNote
 from .stitch.config import StitchConfig
 from .stitch.stage import StitchStage
-from .track import TrackConfig, TrackingStage
+from .track import TrackingStage
+from .track_config import TrackConfig
 from .windows import WindowAssembler, WindowConfig
 
 _WINDOW_DROPS = ("surplus", "late", "clock_jump", "overflow")

@@ -25,7 +25,7 @@ from ..kernels.tracking.carry import carry_boxes
 from ..kernels.tracking.table import TrackTable
 from .records import Observation, TrackedFrame
 from .track_backfill import Backfill
-from .track_config import TrackConfig as TrackConfig
+from .track_config import TrackConfig
 from .track_plane import Past, correct_plane, lift, predict_plane
 from .track_rows import blend_appearance, boxes_of, mark_seen, newborn_rows, same_appearance, tracked_frame
 from .track_seen import Geometry, Seen, measure_foot, usable

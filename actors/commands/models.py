@@ -147,7 +147,7 @@ def build(models: ModelsOption = None, json: bool = typer.Option(False, "--json"
     """Open the networks a run would use, building TensorRT plans into the cache where that works."""
     from ...configs.load import load_config
     from ...stream.inference.ladder import open_network
-    from ...stream.observe import AppearanceSource
+    from ...stream.observe_config import AppearanceSource
 
     config = load_config()
     folder = models or default_folder()

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..fused.guide_steps import STEPS, posterior_of_steps
-from .alignment_config import AlignConfig as AlignConfig
+from .alignment_config import AlignConfig
 from .guide import WALKS_MPS, WEIGHTS, GuideMotion, six
 
 Array = np.ndarray

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from ..errors import ShapeError
 from ..fused.sspd import sspd_pairs, sspd_rows
 from .affinity import SINGLE, affinity_groups
-from .bank_config import GroupConfig as GroupConfig
+from .bank_config import GroupConfig
 from .relative_path import heading_agreement, relative_path
 from .standing import stands
 

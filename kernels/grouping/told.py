@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from .alignment import Alignment
 from .guide import BODY
-from .told_config import ToldConfig as ToldConfig
+from .told_config import ToldConfig
 
 Array = np.ndarray
 

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 from ..errors import InferenceError
-from .backend import ShapeProfile as ShapeProfile
-from .backend import TensorSpec
+from .backend import ShapeProfile, TensorSpec
 
 SUPPORTED_MAJORS = (10, 11)
 

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from ..body.data import BodyData
 from ..body.keypoints import coco_keypoints_np
 from ..body.kinematics import forward_kinematics_np
-from .finish_config import FinishConfig as FinishConfig
+from .finish_config import FinishConfig
 from .gauss_newton import Bodies, plane_rows
 from .problem import MODEL_RATE_HZ, Provenance, SolveStatus, WindowProblem, WindowSolution
 

@@ -31,7 +31,7 @@ from ..fused.gauss_newton import solve_person
 from ..priors.gaussian_pose import GaussianPosePrior
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
 from ..skeleton import FACE_OFFSETS_M, PARENTS
-from .gauss_newton_config import LiveConfig as LiveConfig
+from .gauss_newton_config import LiveConfig
 from .problem import WarmStart, WindowProblem
 from .target import Target, TargetRows, merge_rows, target_rows
 

@@ -31,7 +31,6 @@ from .energies.objective import Objective
 from .latent import MODELLED_JOINTS
 from .problem import WarmStart, WindowProblem
 from .rmsprop import (
-    PaperConfig,
     PaperSolution,
     PaperTrace,
     answer_of,
@@ -41,6 +40,7 @@ from .rmsprop import (
     numpy_of,
     stacked,
 )
+from .rmsprop_config import PaperConfig
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ..fused.facing import facing_path
 from ..priors.gaussian_pose import GaussianPosePrior
 from ..rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np, slerp_rotvec_np
 from .gauss_newton import Bodies
-from .initialise_config import FirstGuessConfig as FirstGuessConfig
+from .initialise_config import FirstGuessConfig
 from .problem import MODEL_RATE_HZ, WindowProblem
 
 Array = np.ndarray

@@ -14,7 +14,7 @@ from ..lifter.lift import Lifted, lift
 from ..lifter.lifter import Lifter
 from .gauss_newton import Bodies
 from .initialise import carry_on
-from .lifted_config import LiftedConfig as LiftedConfig
+from .lifted_config import LiftedConfig
 from .parts import people_of, run_parts
 from .problem import WindowProblem
 from .target import Target

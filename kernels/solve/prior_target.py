@@ -29,7 +29,7 @@ from ..priors.visibility import placed, seen_groups
 from ..rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from .gauss_newton import Bodies, plane_rows
 from .parts import run_parts
-from .prior_target_config import ProjectionConfig as ProjectionConfig
+from .prior_target_config import ProjectionConfig
 from .problem import WindowProblem
 from .target import Target
 

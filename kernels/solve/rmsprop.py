@@ -42,7 +42,7 @@ from .energies.objective import Bodies, EnergyTerms, Objective
 from .latent import Segments, start_segments
 from .prior_target import ground_heights
 from .problem import WarmStart, WindowProblem
-from .rmsprop_config import PaperConfig as PaperConfig
+from .rmsprop_config import PaperConfig
 from .seam import seam_of
 
 

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from numba import njit
 
 from ...kernels.fused.sspd import sspd_pairs, sspd_rows
-from ...kernels.grouping.bank import GroupBank, GroupConfig
+from ...kernels.grouping.bank import GroupBank
+from ...kernels.grouping.bank_config import GroupConfig
 from ...kernels.solve.problem import MODEL_RATE_HZ, WINDOW_FRAMES
 from .metric import Direction, Metric
 from .sspd_twin import distances

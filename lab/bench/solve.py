@@ -21,13 +21,17 @@ import torch
 
 from ...kernels.body.data import BodyData
 from ...kernels.priors.gaussian_pose import GaussianPosePrior
-from ...kernels.solve.gauss_newton import Bodies, LiveConfig, fused_body, fused_prior, fused_views, solve_live
-from ...kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
-from ...kernels.solve.rmsprop import PaperConfig, solve_paper
+from ...kernels.solve.gauss_newton import Bodies, fused_body, fused_prior, fused_views, solve_live
+from ...kernels.solve.gauss_newton_config import LiveConfig
+from ...kernels.solve.initialise import initialise, make_templates
+from ...kernels.solve.initialise_config import FirstGuessConfig
+from ...kernels.solve.rmsprop import solve_paper
+from ...kernels.solve.rmsprop_config import PaperConfig
 from ...kernels.solve.weights import EnergyWeights
 from ...stream.body_files import load_body
 from ...stream.prior_files import load_lifter, load_motion_prior, load_pose_prior
-from ...stream.reconstruct import ReconstructConfig, Reconstructor
+from ...stream.reconstruct import Reconstructor
+from ...stream.reconstruct_config import ReconstructConfig
 from ..mocap import MocapClip, read_mocap
 from .metric import Direction, Metric
 from .solve_cases import CaseConfig, SolveCase, cut, make_case

@@ -21,7 +21,8 @@ from ...kernels.priors.motion_prior import MotionPrior
 from ...kernels.solve.gauss_newton import Bodies
 from ...kernels.solve.lifted import lift_people
 from ...kernels.solve.prior_target import project_bodies
-from ...stream.reconstruct import ReconstructConfig, Reconstructor
+from ...stream.reconstruct import Reconstructor
+from ...stream.reconstruct_config import ReconstructConfig
 from .metric import Direction, Metric
 from .solve_cases import SolveCase, cut
 from .solve_scores import score

@@ -12,8 +12,10 @@ from ...kernels.body.data import BodyData
 from ...kernels.lifter.lifter import LiftedFrames
 from ...kernels.priors.gaussian_pose import GaussianPosePrior
 from ...kernels.rotation import rotvec_to_rotmat
-from ...kernels.solve.gauss_newton import Bodies, LiveConfig, fused_views
-from ...kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
+from ...kernels.solve.gauss_newton import Bodies, fused_views
+from ...kernels.solve.gauss_newton_config import LiveConfig
+from ...kernels.solve.initialise import initialise, make_templates
+from ...kernels.solve.initialise_config import FirstGuessConfig
 from .lesson import Lesson
 from .problems import problem_of
 from .score import Answer

@@ -17,7 +17,7 @@ from ...kernels.inference.backend import InferenceBackend, ShapeProfile
 from ...kernels.inference.onnx import OnnxBackend
 from ..models.folder import ModelFile
 from .engine_cache import EngineCache, EngineKey
-from .ladder_config import InferenceConfig as InferenceConfig
+from .ladder_config import InferenceConfig
 from .probe import ProbeVerdict, probe_tensorrt
 from .profiles import ShapeHints, profiles_for
 

@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
 
-from ...kernels.grouping.alignment import AlignConfig, align
+from ...kernels.grouping.alignment import align
+from ...kernels.grouping.alignment_config import AlignConfig
 from ...kernels.grouping.fuse import between, share_of_second
 from ...kernels.grouping.guide import WALKS_MPS, WEIGHTS, GuideMotion, about_z
-from ...kernels.grouping.told import Told, ToldConfig, tell
+from ...kernels.grouping.told import Told, tell
+from ...kernels.grouping.told_config import ToldConfig
 from ...kernels.solve.gap_path import way
 from ...kernels.solve.prior_target import HIDDEN_SIGMA_RAD, SEEN_SIGMA_RAD, spread
 from ...kernels.solve.problem import Provenance

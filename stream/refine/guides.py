@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ...kernels.grouping.bank import GroupBank, GroupConfig, Groups
+from ...kernels.grouping.bank import GroupBank, Groups
+from ...kernels.grouping.bank_config import GroupConfig
 from ...kernels.grouping.guide import GuideMotion, make_guide
 from ...kernels.solve.gap_path import way
 from .motion import PersonMotion

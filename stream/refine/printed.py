@@ -24,7 +24,7 @@ from ...kernels.priors.motion_prior import MotionPrior
 from ...kernels.priors.pose_prior import PosePrior
 from ...kernels.solve.group import solve_group
 from ...kernels.solve.problem import WarmStart, WindowProblem
-from ...kernels.solve.rmsprop import PaperConfig
+from ...kernels.solve.rmsprop_config import PaperConfig
 from .guides import GuideBank, Key
 from .records import RevisionCause
 from .revision import Revised, moved_m

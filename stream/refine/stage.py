@@ -28,7 +28,8 @@ from ..errors import CheckpointError, RefineError
 from ..export.merge import WindowMerger
 from ..identity import IdentityEvent, IdentityMap
 from ..prior_files import load_motion_prior
-from ..reconstruct import ReconstructConfig, paper_pose_prior
+from ..reconstruct import paper_pose_prior
+from ..reconstruct_config import ReconstructConfig
 from ..windows import WindowConfig
 from .config import RefineConfig
 from .guides import GuideBank

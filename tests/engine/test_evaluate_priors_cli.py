@@ -12,7 +12,7 @@ import torch
 from crowdstream.actors.main import main
 from crowdstream.kernels.priors.motion_prior import MotionPrior, MotionPriorConfig
 from crowdstream.kernels.priors.pose_vae import PoseVAE, PoseVAEConfig
-from crowdstream.stream.prior_files import save_network
+from crowdstream.stream.network_file import save_network
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_mocap import write_mocap

@@ -33,12 +33,12 @@ from crowdstream.kernels.solve.energies.reprojection import reprojection
 from crowdstream.kernels.solve.energies.translation_smoothness import translation_smoothness
 from crowdstream.kernels.solve.gauss_newton import (
     FUSED_TERMS,
-    LiveConfig,
     fused_body,
     fused_prior,
     fused_views,
     fused_weights,
 )
+from crowdstream.kernels.solve.gauss_newton_config import LiveConfig
 from crowdstream.kernels.solve.problem import WindowProblem
 from crowdstream.stream.body_files import load_body
 from crowdstream.stream.prior_files import load_pose_prior

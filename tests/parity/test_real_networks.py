@@ -14,7 +14,8 @@ from crowdstream.kernels.inference.onnx import OnnxBackend
 from crowdstream.kernels.perception.adapters import build_detector, build_pose
 from crowdstream.kernels.perception.nms import iou
 from crowdstream.kernels.perception.tiling import cut_tile, whole_frame
-from crowdstream.stream.observe import PerceptionConfig, PerceptionStage
+from crowdstream.stream.observe import PerceptionStage
+from crowdstream.stream.observe_config import PerceptionConfig
 from crowdstream.stream.pixels import frame_bgr
 from crowdstream.stream.records import ClockOrigin, Frame, PixelFormat
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crowdstream.kernels.grouping.bank import GroupBank, GroupConfig
+from crowdstream.kernels.grouping.bank import GroupBank
+from crowdstream.kernels.grouping.bank_config import GroupConfig
 from crowdstream.kernels.tracking.plane_motion import Motion
 from crowdstream.stream.checkpoint import thawed
 from crowdstream.stream.checkpoint.cells import DTYPES, HEAD, MAGIC, VERSION

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdstream.kernels.fused.sspd import sspd_rows
-from crowdstream.kernels.grouping.bank import GroupBank, GroupConfig, Groups
+from crowdstream.kernels.grouping.bank import GroupBank, Groups
+from crowdstream.kernels.grouping.bank_config import GroupConfig
 from crowdstream.kernels.grouping.relative_path import relative_path
 
 seeds = st.integers(0, 2**31)

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from crowdstream.kernels.camera import CameraModel
 from crowdstream.kernels.errors import InferenceError
 from crowdstream.kernels.ground import Ground
-from crowdstream.stream.observe import PerceptionConfig, PerceptionStage, choose_poses
+from crowdstream.stream.observe import PerceptionStage, choose_poses
+from crowdstream.stream.observe_config import PerceptionConfig
 from crowdstream.stream.pressure.records import FULL_EFFORT, Effort
 from crowdstream.stream.records import ClockOrigin, Frame, Observation, PixelFormat
 

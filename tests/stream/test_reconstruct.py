@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from walking import BODY, PRIOR, TORSO, cut, walkers
 
-from crowdstream.kernels.solve.gauss_newton import LiveConfig
+from crowdstream.kernels.solve.gauss_newton_config import LiveConfig
 from crowdstream.kernels.solve.problem import Provenance, SolveStatus
 from crowdstream.stream.pressure.records import FULL_EFFORT, Effort
-from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
+from crowdstream.stream.reconstruct import Reconstructor
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 
 
 def reconstructor(**config: object) -> Reconstructor:

@@ -19,7 +19,6 @@ from crowdstream.kernels.lifter.lifter import Lifter, LifterConfig
 from crowdstream.kernels.solve.gauss_newton import (
     TERMS,
     Bodies,
-    LiveConfig,
     LiveResult,
     Targets,
     fused_body,
@@ -27,13 +26,17 @@ from crowdstream.kernels.solve.gauss_newton import (
     fused_views,
     solve_live,
 )
-from crowdstream.kernels.solve.initialise import FirstGuessConfig, initialise, make_templates
-from crowdstream.kernels.solve.lifted import LiftedConfig, lift_people, lifted_start, lifter_target
+from crowdstream.kernels.solve.gauss_newton_config import LiveConfig
+from crowdstream.kernels.solve.initialise import initialise, make_templates
+from crowdstream.kernels.solve.initialise_config import FirstGuessConfig
+from crowdstream.kernels.solve.lifted import lift_people, lifted_start, lifter_target
+from crowdstream.kernels.solve.lifted_config import LiftedConfig
 from crowdstream.kernels.solve.parts import people_of
-from crowdstream.kernels.solve.prior_target import ProjectionConfig
+from crowdstream.kernels.solve.prior_target_config import ProjectionConfig
 from crowdstream.kernels.solve.problem import Provenance, WarmStart, WindowProblem
 from crowdstream.kernels.solve.target import Target
-from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
+from crowdstream.stream.reconstruct import Reconstructor
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 
 STILL = still_prior(BODY)
 KNEE = 4

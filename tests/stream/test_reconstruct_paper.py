@@ -15,12 +15,13 @@ from motion_priors import still_prior
 sys.path.pop(0)
 
 from crowdstream.kernels.solve.problem import Provenance, WindowProblem, WindowSolution
-from crowdstream.kernels.solve.rmsprop import PaperConfig
+from crowdstream.kernels.solve.rmsprop_config import PaperConfig
 from crowdstream.lab.bench.solve_cases import CaseConfig, cut, make_case
 from crowdstream.lab.mocap import MocapClip
 from crowdstream.stream.body_files import load_body
 from crowdstream.stream.prior_files import load_pose_prior
-from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
+from crowdstream.stream.reconstruct import Reconstructor
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 
 BODY, PRIOR = load_body(), load_pose_prior()
 PAPER = PaperConfig(root_iterations=0, smpl_iterations=1, motion_iterations=2)

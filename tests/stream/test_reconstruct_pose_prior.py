@@ -12,9 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from walking import BODY, walkers
 
-from crowdstream.kernels.solve.rmsprop import PaperConfig
+from crowdstream.kernels.solve.rmsprop_config import PaperConfig
 from crowdstream.stream.errors import ModelError
-from crowdstream.stream.reconstruct import ReconstructConfig, make_reconstructor
+from crowdstream.stream.reconstruct import make_reconstructor
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 
 SHORT = PaperConfig(root_iterations=1, smpl_iterations=3, motion_iterations=0)
 

@@ -13,7 +13,7 @@ from crowdstream.kernels.solve.problem import Provenance, WindowSolution
 from crowdstream.stream.body_files import load_body
 from crowdstream.stream.errors import RefineError
 from crowdstream.stream.identity import IdentityChange, IdentityEvent
-from crowdstream.stream.reconstruct import ReconstructConfig
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 from crowdstream.stream.refine.config import RefineConfig
 from crowdstream.stream.refine.records import RefineInput, Revision, RevisionCause
 from crowdstream.stream.refine.stage import RefineStage

@@ -15,7 +15,7 @@ from crowdstream.stream.identity import IdentityChange
 from crowdstream.stream.records import Observation
 from crowdstream.stream.site import SiteOutput, SiteStage
 from crowdstream.stream.stitch.config import StitchConfig
-from crowdstream.stream.track import TrackConfig
+from crowdstream.stream.track_config import TrackConfig
 from crowdstream.stream.windows import WindowConfig
 
 RATE = 10

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from crowdstream.kernels.body.data import BodyData
-from crowdstream.kernels.solve.gauss_newton import LiveConfig
+from crowdstream.kernels.solve.gauss_newton_config import LiveConfig
 from crowdstream.kernels.solve.problem import SolveStatus, WindowProblem, WindowSolution
 from crowdstream.stream.checkpoint.frozen import freeze
 from crowdstream.stream.errors import CheckpointError
-from crowdstream.stream.reconstruct import ReconstructConfig, Reconstructor
+from crowdstream.stream.reconstruct import Reconstructor
+from crowdstream.stream.reconstruct_config import ReconstructConfig
 from crowdstream.stream.refine.config import RefineConfig
 from crowdstream.stream.refine.records import Revision
 from crowdstream.stream.refine.stage import RefineStage

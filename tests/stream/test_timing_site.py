@@ -16,7 +16,8 @@ from crowdstream.stream.records import ClockOrigin, Frame, PixelFormat, TrackedF
 from crowdstream.stream.ring import FrameRing, RingReader
 from crowdstream.stream.site import SiteOutput, SiteStage
 from crowdstream.stream.stitch.config import StitchConfig
-from crowdstream.stream.track import TrackConfig, TrackingStage
+from crowdstream.stream.track import TrackingStage
+from crowdstream.stream.track_config import TrackConfig
 from crowdstream.stream.windows import WindowConfig
 from crowdstream.stream.wire.tiers import Stamp, live_message, live_record
 

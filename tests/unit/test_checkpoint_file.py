@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdstream.kernels.grouping.bank import GroupConfig
+from crowdstream.kernels.grouping.bank_config import GroupConfig
 from crowdstream.stream.checkpoint import faults
 from crowdstream.stream.checkpoint.file import CheckpointFile, config_hash
 from crowdstream.stream.checkpoint.records import CameraCheckpoint, Checkpoint

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from crowdstream.configs.load import load_config
-from crowdstream.kernels.solve.gauss_newton import LiveConfig, fused_weights
+from crowdstream.kernels.solve.gauss_newton import fused_weights
+from crowdstream.kernels.solve.gauss_newton_config import LiveConfig
 from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.evaluate.errors import SwitchError
 from crowdstream.lab.evaluate.question import Question

@@ -10,7 +10,8 @@ import pytest
 from crowdstream.kernels.body.keypoints import coco_keypoints_np
 from crowdstream.kernels.camera import CameraModel
 from crowdstream.kernels.ground import Ground, GroundPlane
-from crowdstream.kernels.solve.finish import FinishConfig, finish, provenance_of
+from crowdstream.kernels.solve.finish import finish, provenance_of
+from crowdstream.kernels.solve.finish_config import FinishConfig
 from crowdstream.kernels.solve.gauss_newton import Bodies
 from crowdstream.kernels.solve.problem import Provenance, SolveStatus, WindowProblem
 from crowdstream.stream.body_files import load_body

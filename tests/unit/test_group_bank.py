@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from crowdstream.kernels.errors import ShapeError
-from crowdstream.kernels.grouping.bank import GroupBank, GroupConfig
+from crowdstream.kernels.grouping.bank import GroupBank
+from crowdstream.kernels.grouping.bank_config import GroupConfig
 
 ALL = np.ones(64, bool)
 T_S = np.arange(64) / 30.0

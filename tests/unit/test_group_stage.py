@@ -20,7 +20,7 @@ from crowdstream.kernels.rotation import geodesic_distance, rotvec_to_rotmat_np
 from crowdstream.kernels.skeleton import COCO_KEYPOINTS, SMPL_JOINTS
 from crowdstream.kernels.solve.group import GroupSolution, solve_group
 from crowdstream.kernels.solve.problem import WarmStart, WindowProblem
-from crowdstream.kernels.solve.rmsprop import PaperConfig
+from crowdstream.kernels.solve.rmsprop_config import PaperConfig
 from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.bench.solve_cases import CaseConfig, SolveCase, make_case
 from crowdstream.lab.mocap import MocapClip

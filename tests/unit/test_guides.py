@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from crowdstream.kernels.fused.guide_steps import posterior_of_steps
-from crowdstream.kernels.grouping.alignment import AlignConfig, align, log_steps
+from crowdstream.kernels.grouping.alignment import align, log_steps
+from crowdstream.kernels.grouping.alignment_config import AlignConfig
 from crowdstream.kernels.grouping.fuse import between, share_of_second
 from crowdstream.kernels.grouping.guide import GuideMotion, about_z, cycle_of, make_guide
-from crowdstream.kernels.grouping.told import ToldConfig, nearest_rotation, spread_of, tell
+from crowdstream.kernels.grouping.told import nearest_rotation, spread_of, tell
+from crowdstream.kernels.grouping.told_config import ToldConfig
 from crowdstream.kernels.rotation import rotmat_to_rotvec_np, rotvec_to_rotmat_np
 from tests.gaits import PERIOD, gait, rotations
 

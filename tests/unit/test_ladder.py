@@ -10,7 +10,8 @@ import pytest
 
 from crowdstream.kernels.errors import InferenceError
 from crowdstream.kernels.inference.backend import InferenceBackend, ShapeProfile, TensorSpec
-from crowdstream.stream.inference.ladder import InferenceConfig, RungOpener, engine_key, open_network
+from crowdstream.stream.inference.ladder import RungOpener, engine_key, open_network
+from crowdstream.stream.inference.ladder_config import InferenceConfig
 from crowdstream.stream.inference.probe import ProbeVerdict
 from crowdstream.stream.inference.profiles import ShapeHints, profiles_for
 from crowdstream.stream.models.catalogue import Role

@@ -20,7 +20,8 @@ from crowdstream.kernels.body.tensors import BodyTensors
 from crowdstream.kernels.solve.energies.objective import Bodies
 from crowdstream.kernels.solve.latent import size_of, start_segments
 from crowdstream.kernels.solve.problem import WarmStart
-from crowdstream.kernels.solve.rmsprop import PaperConfig, PaperSolution, solve_paper
+from crowdstream.kernels.solve.rmsprop import PaperSolution, solve_paper
+from crowdstream.kernels.solve.rmsprop_config import PaperConfig
 from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.bench.solve_cases import CaseConfig, SolveCase, make_case, rough_start
 from crowdstream.lab.mocap import MocapClip

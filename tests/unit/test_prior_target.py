@@ -24,7 +24,6 @@ from crowdstream.kernels.solve.prior_target import (
     HIDDEN_SIGMA_RAD,
     SEEN_SIGMA_RAD,
     Projected,
-    ProjectionConfig,
     expected_error_m,
     fill_hidden,
     hidden_for,
@@ -32,6 +31,7 @@ from crowdstream.kernels.solve.prior_target import (
     project_bodies,
     spread,
 )
+from crowdstream.kernels.solve.prior_target_config import ProjectionConfig
 from crowdstream.kernels.solve.problem import WindowProblem
 
 STILL = still_prior(BODY)

@@ -9,7 +9,8 @@ import pytest
 
 from crowdstream.kernels.errors import SolveError
 from crowdstream.kernels.solve.problem import WarmStart, WindowProblem
-from crowdstream.kernels.solve.rmsprop import PaperConfig, PaperSolution, solve_paper
+from crowdstream.kernels.solve.rmsprop import PaperSolution, solve_paper
+from crowdstream.kernels.solve.rmsprop_config import PaperConfig
 from crowdstream.kernels.solve.weights import EnergyWeights
 from crowdstream.lab.bench.solve_cases import CaseConfig, SolveCase, make_case, rough_start
 from crowdstream.lab.bench.solve_scores import score

@@ -33,7 +33,7 @@ from crowdstream.lab.perception.score.errors import ScoreError
 from crowdstream.lab.perception.score.matching import ClipBoxes, match_clip, match_frame
 from crowdstream.lab.perception.score.networks import Contender
 from crowdstream.lab.perception.score.table import print_detector
-from crowdstream.stream.observe import PerceptionConfig
+from crowdstream.stream.observe_config import PerceptionConfig
 
 SIZE = (480, 360)
 

@@ -16,8 +16,8 @@ from crowdstream.kernels.priors.gaussian_pose import GaussianPosePrior
 from crowdstream.kernels.priors.pose_vae import PoseVAE, PoseVAEConfig
 from crowdstream.kernels.priors.vposer import VPoser
 from crowdstream.stream.errors import ModelError
+from crowdstream.stream.network_file import save_network
 from crowdstream.stream.pose_prior_file import load_any_pose_prior
-from crowdstream.stream.prior_files import save_network
 from crowdstream.stream.vposer_file import load_vposer
 
 POSE = 0.3 * torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(0))

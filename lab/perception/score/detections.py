@@ -11,7 +11,7 @@ import numpy as np
 from ....kernels.perception.detector import Boxes, Detector
 from ....kernels.perception.merge import merge_tiles
 from ....kernels.perception.tiling import cut_tile, whole_frame
-from ....stream.observe import PerceptionConfig
+from ....stream.observe_config import PerceptionConfig
 from .clips import num_pictures, pictures
 from .matching import ClipBoxes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....kernels.perception.detector import Detector
-from ....stream.observe import PerceptionConfig
+from ....stream.observe_config import PerceptionConfig
 from ....stream.sources.open import open_source
 from .clips import HALL, PETS, Clip, absent, check_folder, true_boxes
 from .detections import Pass, Progress, detect_clip, engine_side_px, input_wh

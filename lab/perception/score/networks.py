@@ -14,7 +14,8 @@ from ....kernels.perception.detector import Detector
 from ....kernels.perception.letterbox import SIDE_MULTIPLE
 from ....kernels.perception.pose import PoseEstimator
 from ....stream.errors import ModelError
-from ....stream.inference.ladder import InferenceConfig, OpenedNetwork, open_network
+from ....stream.inference.ladder import OpenedNetwork, open_network
+from ....stream.inference.ladder_config import InferenceConfig
 from ....stream.models.catalogue import Role
 from ....stream.models.folder import ModelFile, choose
 from .memory import Answers, RememberingDetector, RememberingPose

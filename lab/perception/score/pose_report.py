@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from ....kernels.perception.detector import Detector
 from ....kernels.perception.pose import PoseEstimator
-from ....stream.observe import PerceptionConfig
+from ....stream.observe_config import PerceptionConfig
 from .clips import HALL, PETS, Clip, absent, check_folder, num_pictures, pictures
 from .detections import Progress, detect_picture, engine_side_px
 from .detector_score import SURE

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....kernels.perception.detector import Detector
 from ....kernels.perception.pose import PoseEstimator
-from ....stream.observe import PerceptionConfig
+from ....stream.observe_config import PerceptionConfig
 from .clips import HALL, absent, pictures
 from .costs import ROUNDS, Cost, detector_costs, made_up_picture, pose_costs
 from .detections import detect_picture, engine_side_px
