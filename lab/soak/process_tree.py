@@ -30,6 +30,16 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What one process holds at one moment."""
+
+    own_mb: float
+    """As in `Holdings`."""
+    fds: int
+    threads: int
+
+
+@dataclass(frozen=True)
 class Holdings:
     """A tree of processes at one moment."""
 
@@ -47,8 +57,8 @@ class Holdings:
     """Named shared memory that is mapped."""
     cpu_s: float
     """Processor time of those that live."""
-    own_mb_of: Mapping[Member, float] = field(default_factory=dict)
-    """`own_mb` of each process."""
+    of: Mapping[Member, Held] = field(default_factory=dict)
+    """What each process holds."""
 
 
 class ProcessTree:
@@ -84,28 +94,29 @@ class ProcessTree:
         """What they hold together; of those that end meanwhile, what was read."""
         alive = self.look()
         rss = pss = cpu = 0.0
-        own: dict[Member, float] = {}
-        fds = threads = 0
+        of: dict[Member, Held] = {}
         mapped: set[str] = set()
         for member in alive:
             folder = PROC / str(member.pid)
+            own_mb, fds, threads = 0.0, 0, 0
             with suppress(OSError):
                 roll = (folder / "smaps_rollup").read_text()
                 rss += _kilobytes(roll, "Rss:") / 1024
                 pss += _kilobytes(roll, "Pss:") / 1024
-                own[member] = _own_kilobytes(roll) / 1024
+                own_mb = _own_kilobytes(roll) / 1024
             with suppress(OSError):
-                fds += len(os.listdir(folder / "fd"))
+                fds = len(os.listdir(folder / "fd"))
             with suppress(OSError):
                 mapped |= set(_SEGMENT.findall((folder / "maps").read_text()))
             row = _stat(member.pid)
             if row is not None:
-                threads += row[3]
+                threads = row[3]
                 cpu += row[4]
+            of[member] = Held(own_mb, fds, threads)
         self.segments |= mapped
-        return Holdings(
-            rss, pss, sum(own.values()), fds, threads, len(alive), tuple(sorted(mapped)), cpu, own
-        )
+        own_mb = sum(held.own_mb for held in of.values())
+        fds, threads = sum(held.fds for held in of.values()), sum(held.threads for held in of.values())
+        return Holdings(rss, pss, own_mb, fds, threads, len(alive), tuple(sorted(mapped)), cpu, of)
 
     def named(self, pattern: str) -> list[int]:
         """Members that live and whose title matches, oldest first."""

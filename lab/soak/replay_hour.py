@@ -15,7 +15,7 @@ from pathlib import Path
 from .engine import Engine
 from .figures import Figure, Figures
 from .meter import Meter
-from .process_tree import Holdings
+from .process_tree import Held, Holdings
 from .recording import EASY, Recording, has_grown_to, looped
 from .slope import slope
 
@@ -76,7 +76,7 @@ def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Fig
     return (*rows, Figure("shared memory segments, growth", shared, at_most=0))
 
 
-def grown(holdings: Sequence[Holdings], field: str) -> float | None:
+def grown(holdings: Sequence[Holdings] | Sequence[Held], field: str) -> float | None:
     """Median of the last fifth less that of the first: steps up and down within do not count."""
     if len(holdings) < 5:
         return None
@@ -100,8 +100,8 @@ def series(meter: Meter) -> dict[str, list[float]]:
 def slopes_by_process(meter: Meter, warm_up_s: float) -> dict[str, str]:
     """Growth of what each process holds itself, of those seen throughout: where to look when the whole grows."""
     found = {}
-    for who in meter.samples[-1].holds.own_mb_of if meter.samples else ():
-        seen = [(s.t_s, s.holds.own_mb_of[who]) for s in meter.samples if who in s.holds.own_mb_of]
+    for who in meter.samples[-1].holds.of if meter.samples else ():
+        seen = [(s.t_s, s.holds.of[who].own_mb) for s in meter.samples if who in s.holds.of]
         one = slope([t for t, _ in seen], [mb for _, mb in seen], warm_up_s)
         if one is not None:
             found[f"{who.pid} {meter.tree.known[who][:60]}"] = f"{one} MB, {seen[-1][1]:.1f} MB at the end"

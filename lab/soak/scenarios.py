@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import camera_array, disk_full, engine_kill, kills, listeners, replay_hour, stop
+from . import absent, camera_array, disk_full, engine_kill, kills, listeners, replay_hour, stop
 from .figures import Figures
 
 
@@ -27,6 +27,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stop": Scenario(stop.run, 1, 900, "SIGTERM at any moment"),
     "disk_full": Scenario(disk_full.run, 24, 180, "A full disk, and space again"),
     "cameras": Scenario(camera_array.run, 60, 1800, "Four cameras live, one of them flapping"),
+    "absent": Scenario(absent.run, 30, 1800, "A thousand tries of cameras that are not there"),
     "subscribers": Scenario(listeners.run_subscribers, 30, 600, "50 subscribers, one of them stuck"),
     "fuzz": Scenario(listeners.run_fuzz, 10, 600, "A listener under attack"),
     "replay_hour": Scenario(replay_hour.run, 20, 3600, "A replay of an hour"),

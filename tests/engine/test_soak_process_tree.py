@@ -74,8 +74,10 @@ def test_it_counts_what_is_held_and_no_more(family: Family) -> None:
     assert after.fds == before.fds + 1
     assert 38.0 < after.rss_mb - before.rss_mb < 48.0 and 38.0 < after.pss_mb - before.pss_mb < 48.0
     assert 38.0 < after.own_mb - before.own_mb < 48.0 and after.own_mb <= after.pss_mb
-    assert sum(after.own_mb_of.values()) == pytest.approx(after.own_mb)
-    assert {m.pid for m in after.own_mb_of} == {family.process.pid, family.child}
+    assert {m.pid for m in after.of} == {family.process.pid, family.child}
+    assert sum(held.own_mb for held in after.of.values()) == pytest.approx(after.own_mb)
+    assert sum(held.fds for held in after.of.values()) == after.fds
+    assert sum(held.threads for held in after.of.values()) == after.threads
     assert after.pss_mb <= after.rss_mb  # a shared page is shared out, never counted twice
     assert after.segments == (str(family.segment),)
 
@@ -126,3 +128,19 @@ def test_the_meter_samples_until_its_end_and_sees_growth(family: Family) -> None
     taken = len(meter.samples)
     time.sleep(0.1)
     assert len(meter.samples) == taken
+
+
+def test_who_comes_and_goes_is_not_of_those_that_stay(family: Family) -> None:
+    with Meter(family.tree, every_s=0.02) as meter:
+        while len(meter.samples) < 5:
+            time.sleep(0.01)
+        os.kill(family.child, signal.SIGKILL)
+        count = len(meter.samples)
+        while len(meter.samples) < count + 20:
+            time.sleep(0.01)
+    staying = meter.staying(0.0)
+    assert len(staying) == len(meter.samples)
+    assert [held.fds for _, held in staying] == [
+        s.holds.of[next(iter(s.holds.of))].fds for s in meter.samples
+    ]
+    assert 0.0 < staying[0][1].own_mb < meter.samples[0].holds.own_mb
