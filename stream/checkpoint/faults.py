@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping
 
 POINTS = (
     "before_append", "after_append", "after_sync", "before_publish", "after_publish",
+    "before_log_rename", "between_log_renames", "after_log_rename",
     "before_checkpoint_sync", "before_checkpoint_rename", "between_checkpoint_renames", "after_checkpoint_rename",
 )  # fmt: skip
-"""In the order in which a commit, then a checkpoint, passes them."""
+"""In the order in which a commit, a log that is laid aside, then a checkpoint pass them."""
 
 _armed: dict[str, Callable[[], None]] = {}
 

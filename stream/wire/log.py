@@ -1,16 +1,17 @@
 """Writing and reading the append-only log; its bytes are those of `log_format`.
 
-The writer cuts an unfinished tail when it goes on with a log, and answers for the durable messages it holds.
+The writer cuts an unfinished tail when it goes on with a log, and answers for the durable messages it holds. It can
+lay the log aside and go on in a new one (`ledger`), so that neither disk nor restart depends on how long it runs.
 The reader never fails on damage inside a log: it counts and says what it left out.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 from ..checkpoint.faults import reached
 from ..errors import LogError, ProtocolError
 from .codec import decode
+from .ledger import Ledger, before_of
+from .log_file import LogFile, Places, drop_successor, finish_laying_aside, successor
 from .log_format import (
     FILE_HEAD,
     MAGIC,
@@ -34,27 +37,10 @@ from .log_format import (
 )
 from .messages import DURABLE, Kind, Message, tier_of
 
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_HEAD = FILE_HEAD.pack(MAGIC, *VERSION, 0)
+
 # --- writing ----------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Places:
-    """Where the messages of one topic stand, by number; compact, as it grows with the stream."""
-
-    seqs: array[int] = field(default_factory=lambda: array("q"))
-    offsets: array[int] = field(default_factory=lambda: array("q"))
-    lengths: array[int] = field(default_factory=lambda: array("q"))
-
-    def add(self, seq: int, offset: int, length: int) -> None:
-        self.offsets.append(offset)
-        self.lengths.append(length)
-        self.seqs.append(seq)  # last: a reader in another thread sees only complete rows
-
-    def find(self, seq: int) -> tuple[int, int] | None:
-        i = bisect_left(self.seqs, seq)
-        if i < len(self.seqs) and self.seqs[i] == seq:
-            return self.offsets[i], self.lengths[i]
-        return None
 
 
 class LogWriter:
@@ -72,59 +58,79 @@ class LogWriter:
         """Newest number per (session, topic) that the log held when it was opened."""
         self.last_state: bytes = b""
         """Packed warm-start state of the last commit that had one."""
-        self.last_sid = ""
-        self.last_schema: dict[tuple[str, str], bytes] = {}
-        """Newest schema per (session, topic) that the log held when it was opened, packed."""
-        self._places: dict[tuple[str, str], _Places] = {}
+        self.ledger = Ledger()
+        """What the whole log adds up to, with those that were laid aside."""
         self._end = 0
+        self._head_bytes = FILE_HEAD.size
+        self._older: LogFile | None = None
+        self._lock = threading.Lock()  # subscribers' threads read while files change their names
+        if append:
+            finish_laying_aside(self.path)
+        else:
+            drop_successor(self.path)
         exists = self.path.exists() and not is_barely_begun(self.path)
         if exists:
             check_head(self.path)  # whatever is not a log is not overwritten
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | (0 if append and exists else os.O_TRUNC)
-            self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+            self._file = LogFile(os.open(self.path, flags | _CLOEXEC, 0o644))
         except OSError as exc:
             raise LogError(f"cannot write {self.path}: {exc.strerror or exc}") from exc
         try:
             if append and exists:
                 self._recover()
             else:
-                self._write(FILE_HEAD.pack(MAGIC, *VERSION, 0))
+                self._write(_HEAD)
                 self._sync_folder()
         except BaseException:
-            os.close(self._fd)
+            self._file.close()
             raise
 
     def _recover(self) -> None:
         for record in scan(self.path, self.health):
             self._end = record.end
+            if self.ledger.take_over(record):
+                self.last_seq = {(self.ledger.sid, topic): seq for topic, seq in self.ledger.seqs.items()}
+                self._note_head(record)
+                self._head_bytes = record.end
+                continue
             self.last_state = record.state or self.last_state
             for data, place in zip(record.messages, record.places, strict=True):
-                self._note(data, place)
+                message = decode(data)
+                if isinstance(message, Message):
+                    self.last_seq[message.sid, message.topic] = message.seq
+                    self._note(message, data, place)
         self._end = max(self._end, FILE_HEAD.size)
         try:
-            os.ftruncate(self._fd, self._end)
+            os.ftruncate(self._file.fd, self._end)
         except OSError as exc:
             raise LogError(f"cannot cut the unfinished tail of {self.path}: {exc.strerror or exc}") from exc
 
-    def _note(self, data: bytes, place: int) -> None:
-        message = decode(data)
-        if isinstance(message, Message):
-            self.last_sid = message.sid
-            self.last_seq[message.sid, message.topic] = message.seq
-            if message.kind is Kind.SCHEMA:
-                self.last_schema[message.sid, message.topic] = data
-            self._index(message.sid, message.topic, message.seq, place, len(data))
+    def _note_head(self, record: LogRecord) -> None:
+        """What was published before this log, and is in it so that it can be read by itself; not found by number."""
+        for data in record.messages:
+            with suppress(ProtocolError):
+                message = decode(data)
+                if isinstance(message, Message):
+                    self.ledger.note(message, data)
 
-    def _index(self, sid: str, topic: str, seq: int, place: int, length: int) -> None:
-        if tier_of(topic) in DURABLE:
-            self._places.setdefault((sid, topic), _Places()).add(seq, place, length)
+    def _note(self, message: Message, data: bytes, place: int) -> None:
+        if tier_of(message.topic) in DURABLE:
+            places = self._file.places.setdefault((message.sid, message.topic), Places())
+            places.add(message.seq, place, len(data))
+        with suppress(ProtocolError):  # an event of a later version; its number was noted
+            self.ledger.note(message, data)
 
     @property
     def num_bytes(self) -> int:
-        """Length of the log, bytes."""
-        return self._end
+        """Length of the log with all that was laid aside, bytes."""
+        return self.ledger.base_bytes + self._end
+
+    @property
+    def file_bytes(self) -> int:
+        """What was committed to the file that is written to."""
+        return self._end - self._head_bytes
 
     def append(self, messages: Sequence[Message], packed: Sequence[bytes], state: bytes = b"") -> None:
         """Commits messages in one record; it is in the operating system's hands, not yet on the disk (`sync`)."""
@@ -132,14 +138,14 @@ class LogWriter:
         start = self._end + RECORD_HEAD.size + 4
         self._write(record)
         for message, data in zip(messages, packed, strict=True):
-            self._index(message.sid, message.topic, message.seq, start + 4, len(data))
+            self._note(message, data, start + 4)
             start += 4 + len(data)
         reached("after_append")
 
     def sync(self) -> None:
         """Returns when everything appended is on the disk."""
         try:
-            os.fdatasync(self._fd)
+            os.fdatasync(self._file.fd)
         except OSError as exc:
             raise LogError(f"cannot commit to {self.path}: {exc.strerror or exc}") from exc
         reached("after_sync")
@@ -151,10 +157,10 @@ class LogWriter:
             if self._end:  # not the head
                 reached("before_append")
             while written < len(data):
-                written += os.pwrite(self._fd, view[written:], self._end + written)
+                written += os.pwrite(self._file.fd, view[written:], self._end + written)
         except OSError as exc:
             try:
-                os.ftruncate(self._fd, self._end)
+                os.ftruncate(self._file.fd, self._end)
             except OSError:
                 pass  # the half record is skipped by every reader, and overwritten by the next append
             raise LogError(f"cannot write {self.path}: {exc.strerror or exc}") from exc
@@ -171,31 +177,79 @@ class LogWriter:
         except OSError:
             pass  # some file systems cannot; the records are still safe
 
+    def lay_aside(self, name: Path) -> None:
+        """Gives the log so far another name and goes on in a new one, whose first record says what came before.
+
+        Raises:
+            LogError: the disk refuses; everything stays as it was.
+        """
+        messages, state = self.ledger.head(self._end)
+        data = _HEAD + pack_record(messages, state)
+        self.sync()
+        fd = self._begin_successor(data)
+        try:
+            self._rename(name)
+        except OSError as exc:
+            os.close(fd)
+            drop_successor(self.path)
+            raise LogError(f"cannot lay {self.path} aside: {exc.strerror or exc}") from exc
+        self._sync_folder()
+        with self._lock:
+            if self._older is not None:
+                self._older.close()
+            self._older, self._file = self._file, LogFile(fd)
+        self.ledger.base_bytes += self._end
+        self._end = self._head_bytes = len(data)
+        reached("after_log_rename")
+
+    def _begin_successor(self, data: bytes) -> int:
+        """Writes a log's first bytes beside it; an open file."""
+        fd, view = -1, memoryview(data)
+        try:
+            fd = os.open(successor(self.path), os.O_RDWR | os.O_CREAT | os.O_TRUNC | _CLOEXEC, 0o644)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        except OSError as exc:
+            if fd >= 0:
+                os.close(fd)
+            drop_successor(self.path)
+            raise LogError(f"cannot begin {successor(self.path)}: {exc.strerror or exc}") from exc
+        return fd
+
+    def _rename(self, name: Path) -> None:
+        reached("before_log_rename")
+        os.replace(self.path, name)
+        try:
+            reached("between_log_renames")
+            os.replace(successor(self.path), self.path)
+        except OSError:
+            os.replace(name, self.path)
+            raise
+
     def first(self, sid: str, topic: str) -> int | None:
-        """The oldest number of a durable topic in the log."""
-        places = self._places.get((sid, topic))
-        return places.seqs[0] if places else None
+        """The oldest number of a durable topic in the log, or in the one laid aside last."""
+        with self._lock:
+            files = [file for file in (self._older, self._file) if file is not None]
+            return next((seq for file in files if (seq := file.first((sid, topic))) is not None), None)
 
     def read(self, sid: str, topic: str, seq: int) -> bytes | None:
-        """A committed message of a durable topic; None where the log does not hold it."""
-        places = self._places.get((sid, topic))
-        found = places.find(seq) if places else None
-        if found is None:
-            return None
-        try:
-            data = os.pread(self._fd, found[1], found[0])
-        except OSError:
-            return None
-        return data if len(data) == found[1] else None
+        """A committed message of a durable topic; None where neither of both files holds it."""
+        with self._lock:
+            data = self._file.read((sid, topic), seq)
+            return data if data is not None or self._older is None else self._older.read((sid, topic), seq)
 
     def close(self) -> None:
         """Syncs and closes; a second call does nothing."""
-        if self._fd >= 0:
-            try:
-                self.sync()
-            finally:
-                os.close(self._fd)
-                self._fd = -1
+        if self._file.fd < 0:
+            return
+        try:
+            self.sync()
+        finally:
+            with self._lock:
+                self._file.close()
+                if self._older is not None:
+                    self._older.close()
 
     def __enter__(self) -> LogWriter:
         return self
@@ -220,7 +274,7 @@ class LogIndex:
     """Per (session, window, person)."""
     sessions: tuple[str, ...]
     """In order of appearance."""
-    places: Mapping[tuple[str, str], _Places]
+    places: Mapping[tuple[str, str], Places]
     health: LogHealth
 
     def holds(self, sid: str, topic: str, seq: int) -> bool:
@@ -266,7 +320,7 @@ class LogReader:
         """The warm-start state of the last commit that had one."""
         last: LogRecord | None = None
         for record in self.records():
-            last = record if record.state else last
+            last = record if record.state and before_of(record) is None else last
         return last.decode_state() if last else None
 
     def index(self) -> LogIndex:
@@ -274,7 +328,7 @@ class LogReader:
         first: dict[tuple[str, str], int] = {}
         last: dict[tuple[str, str], int] = {}
         revs: dict[tuple[str, int, int], int] = {}
-        places: dict[tuple[str, str], _Places] = {}
+        places: dict[tuple[str, str], Places] = {}
         for record in self.records():
             for data, place in zip(record.messages, record.places, strict=True):
                 try:
@@ -286,7 +340,7 @@ class LogReader:
                 key = (message.sid, message.topic)
                 first.setdefault(key, message.seq)
                 last[key] = message.seq
-                places.setdefault(key, _Places()).add(message.seq, place, len(data))
+                places.setdefault(key, Places()).add(message.seq, place, len(data))
                 if message.window is not None and message.rev is not None:
                     for person in _people(message):
                         at = (message.sid, message.window, person)

@@ -21,7 +21,9 @@ from ..checkpoint.faults import reached
 from ..errors import LogError, PublishError
 from .codec import decode, encode
 from .hub import Hub, HubLimits
+from .ledger import Ledger
 from .log import LogWriter
+from .log_shelf import LogShelf, ShelfLimits
 from .messages import DURABLE, Kind, Message, Tier, tier_of, topic_of
 from .publish_config import PublishConfig
 from .server import WireServer
@@ -65,10 +67,13 @@ class Outlet:
         self.not_recorded = 0
         self.repeated = 0
         """Messages that the log held already."""
+        self.shelf: LogShelf | None = None
+        """What becomes of a log that has grown long."""
         self._goes_on_from = None if goes_on_from is None else dict(goes_on_from)
         self._logged: dict[str, int] = {}
         self._log_bytes_at_end = 0
         self._recorded = True
+        self._tending = False
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -82,6 +87,7 @@ class Outlet:
         if self.log_path is not None:
             self.log = LogWriter(self.log_path, append=self.config.append)
             self._logged = {topic: seq for (sid, topic), seq in self.log.last_seq.items() if sid == self.sid}
+            self.shelf = LogShelf(self.log_path, self._shelf_limits(), self.wall_ns)
         self.seq = dict(self._logged if self._goes_on_from is None else self._goes_on_from)
         for topic, seq in self._logged.items():
             if tier_of(topic) in NEVER_REPEATED:
@@ -109,18 +115,24 @@ class Outlet:
 
     def _restore_identity(self, hub: Hub, site: str) -> None:
         """Who the tracks are survives a restart of the session: whoever comes late gets all joins, old ones too."""
-        topic = topic_of(Tier.IDENTITY, site)
-        for seq in range(1, self._logged.get(topic, 0) + 1):
-            data = self.log.read(self.sid, topic, seq) if self.log is not None else None
-            message = decode(data) if data is not None else None
-            if data is not None and isinstance(message, Message):
+        tracks = self._ledger.identity.get(topic_of(Tier.IDENTITY, site), {})
+        for _, data in sorted(tracks.values(), key=lambda event: event[0]):
+            message = decode(data)
+            if isinstance(message, Message):
                 hub.restore(message, data)
 
     def _restore_schema(self, hub: Hub, site: str) -> None:
-        data = self.log.last_schema.get((self.sid, topic_of(Tier.SCHEMA, site))) if self.log else None
+        data = self._ledger.schemas.get(topic_of(Tier.SCHEMA, site))
         message = decode(data) if data is not None else None
         if data is not None and isinstance(message, Message):
             hub.restore(message, data)
+
+    @property
+    def _ledger(self) -> Ledger:
+        """Of the log, if it ends with this session."""
+        if self.log is None or self.log.ledger.sid != self.sid:
+            return Ledger()
+        return self.log.ledger
 
     @property
     def goes_on(self) -> bool:
@@ -176,6 +188,13 @@ class Outlet:
             ring_bytes=round(config.ring_mb * 1e6),
         )
 
+    def _shelf_limits(self) -> ShelfLimits:
+        config = self.config
+        return ShelfLimits(
+            round(config.log_file_mb * 1e6), 3600.0 * config.log_file_hours, round(config.log_keep_gb * 1e9),
+            3600.0 * config.log_keep_hours,
+        )  # fmt: skip
+
     # --- commits ------------------------------------------------------------------------------------------
 
     def stamp(self, topic: str, t_capture_ns: int) -> Stamp:
@@ -217,6 +236,24 @@ class Outlet:
             if self.server is not None:
                 self.server.publish(message, data)
         reached("after_publish")
+        self._tend_shelf(messages[-1])
+
+    def _tend_shelf(self, newest: Message) -> None:
+        """A log that has grown long is laid aside, old ones are removed; subscribers are told."""
+        if self.log is None or self.shelf is None or self._tending:
+            return
+        self._tending = True  # what is said of it is a commit, too
+        try:
+            for text in self.shelf.tend(self.log):
+                self._say_of_log(text, newest)
+        finally:
+            self._tending = False
+
+    def _say_of_log(self, text: str, newest: Message) -> None:
+        body = {"event": "log", "text": text, "t_capture_ns": newest.t_capture_ns}
+        self.push_plain(
+            topic_of(Tier.STATUS, ""), Kind.DATA, body, newest.t_capture_ns, newest.clock, log=True
+        )
 
     def _sync(self, topic: str) -> None:
         fsync = self.config.fsync

@@ -41,6 +41,14 @@ class PublishConfig(StageConfig):
     """When a commit waits for the disk: never, for windows and refinements, or for every message."""
     append: bool = False
     """Go on with an existing log instead of starting it anew."""
+    log_file_mb: float = Field(default=0.0, ge=0, le=1_000_000)
+    """A log of this length is laid aside under a number (x-000001.cslog), and a new one goes on from it; 0: never."""
+    log_file_hours: float = Field(default=0.0, ge=0, le=100_000)
+    """So is one of this age."""
+    log_keep_gb: float = Field(default=0.0, ge=0, le=1_000_000)
+    """Logs that were laid aside are kept up to this size together, the oldest are removed; 0: all of them."""
+    log_keep_hours: float = Field(default=0.0, ge=0, le=1_000_000)
+    """Logs that were laid aside are removed so long after their last commit; 0: never."""
     hello_timeout_s: float = Field(default=5.0, gt=0, le=60)
     """A connection that has not said hello by then is closed."""
     ping_interval_s: float = Field(default=5.0, gt=0, le=60)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import LogError, ProtocolError
 from .codec import decode
 from .hub import Hub, HubLimits
+from .ledger import before_of
 from .log import LogHistory, LogReader
 from .messages import Message
 from .server import ServerSettings, WireServer
@@ -68,6 +69,7 @@ class Replay:
         first_ns: int | None = None
         newest_ns = 0
         for record in self.reader.records():
+            known = before_of(record) is not None  # published long before this log began
             for data in record.messages:
                 try:
                     message = decode(data)
@@ -75,9 +77,10 @@ class Replay:
                     continue
                 if not isinstance(message, Message) or stop():
                     continue
-                first_ns = message.t_publish_ns if first_ns is None else first_ns
-                newest_ns = max(newest_ns, message.t_publish_ns)
-                if speed > 0:
+                if not known:
+                    first_ns = message.t_publish_ns if first_ns is None else first_ns
+                    newest_ns = max(newest_ns, message.t_publish_ns)
+                if speed > 0 and first_ns is not None:
                     due_s = begin_s + (newest_ns - first_ns) / 1e9 / speed
                     _sleep_until(due_s, stop)
                 self._wait_for_readers()

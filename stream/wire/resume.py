@@ -11,9 +11,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ...kernels.errors import CrowdstreamError
 from ...kernels.solve.problem import WindowSolution
@@ -23,6 +20,8 @@ from ..identity import IdentityEvent
 from ..warm_state import PersonState, people_of
 from .codec import decode
 from .identity import identity_record
+from .ledger import Ledger
+from .log_file import finish_laying_aside
 from .log_format import FILE_HEAD, LogHealth, LogRecord, check_head, is_barely_begun, scan
 from .messages import Kind, Message, Tier, tier_of
 from .schema import SiteSchema
@@ -46,7 +45,7 @@ class SiteResume:
     max_rev: int = 0
     """Highest revision that was published."""
     windows: int = 0
-    """Windows committed."""
+    """Windows committed to this log."""
     identity: tuple[IdentityEvent, ...] = ()
     """Who the tracks are, in order."""
     solver: Mapping[int, PersonState] = field(default_factory=dict)
@@ -66,7 +65,7 @@ class ResumePoint:
     """Newest number of each topic of the last session."""
     sites: Mapping[str, SiteResume] = field(default_factory=dict)
     log_bytes: int = 0
-    """Up to the end of the last whole record."""
+    """Up to the end of the last whole record, with all logs that were laid aside before."""
     t_publish_ns: int = 0
     """Of the newest message."""
     health: LogHealth = field(default_factory=LogHealth)
@@ -78,6 +77,7 @@ def read_resume_point(log_path: Path) -> ResumePoint:
     Raises:
         LogError: there is no log, or it is something else than one.
     """
+    finish_laying_aside(log_path)
     if not log_path.is_file():
         raise LogError(
             f"no log at {log_path} to go on with; give a file written by `crowdstream run --record`"
@@ -92,22 +92,17 @@ def read_resume_point(log_path: Path) -> ResumePoint:
 
 
 class _Site:
-    """What is being learnt of one site."""
+    """What is being learnt of one site beside its numbers."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        self.windows = 0
+        self.calibration: Calibration | None = None
         self.identity: list[IdentityEvent] = []
         self.records: deque[tuple[WindowSolution, Mapping[str, object]]] = deque(maxlen=_WINDOWS)
-
-    def least(self, name: str, value: int) -> None:
-        self.values[name] = max(self.values.get(name, 0), value)
 
     def new_session(self) -> None:
         self.identity.clear()
         self.records.clear()
-
-    def result(self) -> SiteResume:
-        return SiteResume(identity=tuple(self.identity), solver=people_of(self.records), **self.values)
 
 
 class _Pass:
@@ -115,23 +110,21 @@ class _Pass:
 
     def __init__(self) -> None:
         self.health = LogHealth()
-        self._sid = ""
-        self._sessions: dict[str, None] = {}
-        self._seqs: dict[str, int] = {}
+        self._ledger = Ledger()
         self._sites: dict[str, _Site] = {}
         self._end = FILE_HEAD.size
-        self._t_publish_ns = 0
         self._broken = 0
 
     def take(self, record: LogRecord) -> None:
         """Takes one commit; a message in it that makes no sense is counted and left out."""
         self._end = record.end
+        self._ledger.take_over(record)
         parts: list[Message] = []
         for data in record.messages:
             try:
                 message = decode(data)
                 if isinstance(message, Message):
-                    self._note(message, parts)
+                    self._note(message, data, parts)
             except CrowdstreamError:
                 self._broken += 1
         if parts:
@@ -143,50 +136,41 @@ class _Pass:
     def point(self) -> ResumePoint:
         """What was found."""
         self.health.damaged_records += self._broken
+        ledger = self._ledger
         return ResumePoint(
-            session=self._sid,
-            sessions=tuple(self._sessions),
-            seqs=dict(self._seqs),
-            sites={name: site.result() for name, site in self._sites.items()},
-            log_bytes=self._end,
-            t_publish_ns=self._t_publish_ns,
+            session=ledger.sid,
+            sessions=tuple(ledger.sids),
+            seqs=dict(ledger.seqs),
+            sites={name: self._result(name) for name in ledger.sites},
+            log_bytes=ledger.base_bytes + self._end,
+            t_publish_ns=ledger.t_publish_ns,
             health=self.health,
         )
 
-    def _note(self, message: Message, parts: list[Message]) -> None:
-        if message.sid != self._sid:  # numbers begin anew, and so do the people
-            self._sid, self._seqs = message.sid, {}
-            self._sessions[message.sid] = None
+    def _result(self, name: str) -> SiteResume:
+        site, numbers = self._sites.get(name, _Site()), self._ledger.sites[name]
+        return SiteResume(
+            identity=tuple(site.identity), solver=people_of(site.records), windows=site.windows,
+            calibration=site.calibration, **vars(numbers),
+        )  # fmt: skip
+
+    def _note(self, message: Message, data: bytes, parts: list[Message]) -> None:
+        if message.sid != self._ledger.sid:
             for each in self._sites.values():
                 each.new_session()
-        self._seqs[message.topic] = max(message.seq, self._seqs.get(message.topic, 0))
-        self._t_publish_ns = max(self._t_publish_ns, message.t_publish_ns)
+        self._ledger.note(message, data)
         tier = tier_of(message.topic)
-        if tier in (None, Tier.STATUS, Tier.HEALTH):
-            return
-        site = self._site(message.topic)
-        people = message.body.get("person_ids")
-        if isinstance(people, np.ndarray) and people.size and people.dtype.kind in "iu":
-            site.least("next_person", int(people.max()) + 1)
         if message.kind is Kind.SCHEMA:
-            site.values["calibration"] = _calibration(SiteSchema.from_message(message))
-        elif tier is Tier.LIVE:
-            index = message.body.get("index")
-            site.least("next_index", index + 1 if isinstance(index, int) else 0)
-            site.least("t_capture_ns", message.t_capture_ns)
+            self._site(message.topic).calibration = _calibration(SiteSchema.from_message(message))
         elif tier is Tier.IDENTITY:
             event = identity_record(message)
             if event is not None:
-                site.identity.append(event)
-                site.least("next_person", max(event.track, event.previous, event.person) + 1)
-        elif message.window is not None and message.rev is not None:
-            site.least("next_window", message.window + 1)
-            site.least("max_rev", message.rev)
-            if message.rev == 0:
-                parts.append(message)
+                self._site(message.topic).identity.append(event)
+        elif tier in (Tier.WINDOW, Tier.REFINED) and message.window is not None and message.rev == 0:
+            parts.append(message)
 
     def _window(self, solution: WindowSolution, record: LogRecord, site: _Site) -> None:
-        site.least("windows", site.values.get("windows", 0) + 1)
+        site.windows += 1
         try:
             state = record.decode_state() or {}
         except ProtocolError:

@@ -19,7 +19,9 @@ from crowdstream.kernels.errors import CrowdstreamError
 from crowdstream.stream.checkpoint.file import CheckpointFile
 from crowdstream.stream.errors import LogError
 from crowdstream.stream.wire.codec import decode
+from crowdstream.stream.wire.ledger import before_of
 from crowdstream.stream.wire.log import LogReader
+from crowdstream.stream.wire.log_file import laid_aside
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crowd
@@ -62,9 +64,10 @@ def run_until(plan: EnginePlan, frames: int) -> None:
 
 def topics_of(log: Path) -> dict[str, list[bytes]]:
     topics: dict[str, list[bytes]] = defaultdict(list)
-    for record in LogReader(log).records():
-        for data in record.messages:
-            topics[decode(data).topic].append(data)
+    for path in [*laid_aside(log), log]:
+        for record in LogReader(path).records():
+            for data in record.messages if before_of(record) is None else ():
+                topics[decode(data).topic].append(data)
     topics.pop("status", None)
     return dict(topics)
 
@@ -81,15 +84,18 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[byte
     return topics_of(folder / "run.cslog")
 
 
-@pytest.mark.parametrize("kills", [(96,), (7, 31, 80)])
+@pytest.mark.parametrize(
+    ("kills", "settings"), [((96,), ()), ((7, 31, 80), ()), ((7, 31, 80), ("publish.log_file_mb=0.2",))]
+)
 def test_killed_anywhere_it_ends_in_the_same_log(
-    tmp_path: Path, undisturbed: dict[str, list[bytes]], kills: tuple[int, ...]
+    tmp_path: Path, undisturbed: dict[str, list[bytes]], kills: tuple[int, ...], settings: tuple[str, ...]
 ) -> None:
     for at, frames in enumerate(kills):
         # frames are counted from where a run went on
-        run_until(plan_of(tmp_path, resume=at > 0), frames if at == 0 else 20)
-    figures = run_engine(plan_of(tmp_path, resume=True), workers=crowd.HIDING)
+        run_until(plan_of(tmp_path, *settings, resume=at > 0), frames if at == 0 else 20)
+    figures = run_engine(plan_of(tmp_path, *settings, resume=True), workers=crowd.HIDING)
     assert_same(topics_of(tmp_path / "run.cslog"), undisturbed)
+    assert (len(laid_aside(tmp_path / "run.cslog")) > 3) == bool(settings)
     assert figures["frames"] <= FRAMES  # of this run and, where there was a checkpoint, those before it
 
 
