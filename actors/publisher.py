@@ -22,6 +22,7 @@ from ..stream.records import TrackedFrame
 from ..stream.refine.records import Revision
 from ..stream.site_note import SiteNote
 from ..stream.wire.codec import plain
+from ..stream.wire.log_shelf import LogCounts
 from ..stream.wire.messages import Kind, Tier, topic_of
 from ..stream.wire.outlet import Outlet
 from ..stream.wire.publish import PublisherStage, SiteMemory, changes_in_words, percentiles
@@ -58,6 +59,7 @@ class Published:
     """Of the last minutes, as of the last health report."""
     refine_lag_s: float | None = None
     """From the end of the segment refined last to its refinement, in capture time."""
+    logs: LogCounts = field(default_factory=LogCounts)
 
 
 class PublisherWorker:
@@ -238,6 +240,7 @@ class PublisherWorker:
             before.num_bytes + outlet.num_bytes, outlet.log_bytes, before.not_recorded + outlet.not_recorded,
             sum(stage.failed_people for stage in self._sites.values()), before.dropped + outlet.dropped,
             outlet.num_subscribers, outlet.recording, self._latency_ms, self._refine_lag_s,
+            before.logs.plus(outlet.logs),
         )  # fmt: skip
 
     def latency_ms(self) -> dict[str, dict[str, float]]:

@@ -89,12 +89,23 @@ class Chronicle:
             self._log.event("not_recorded", text, level="error", count=refused)
         elif report.recording and not last.recording and last.not_recorded:
             self._log.event("recorded_again", "the disk takes commits again")
+        self._logs(last, report)
         before = {(stage.name, stage.place): stage.restarts for stage in last.stages}
         for stage in report.stages:
             lost = stage.restarts - before.get((stage.name, stage.place), 0)
             if lost > 0 and "worker_replaced" not in self._told:
                 text = f"a worker of {stage.name} was lost and is replaced"
                 self._log.event("worker_replaced", text, level="warning", stage=stage.name, count=lost)
+
+    def _logs(self, last: HealthReport, report: HealthReport) -> None:
+        aside, gone = report.logs_laid_aside - last.logs_laid_aside, report.logs_removed - last.logs_removed
+        if aside > 0 or gone > 0:
+            text = f"{max(aside, 0)} logs laid aside, {max(gone, 0)} of the old ones removed"
+            self._log.event("log_laid_aside", text, laid_aside=max(aside, 0), removed=max(gone, 0))
+        refused = report.logs_refused - last.logs_refused
+        if refused > 0:
+            text = "the disk does not let a log be laid aside or removed; it grows on, and is tried again"
+            self._log.event("log_refused", text, level="error", count=refused)
 
     def _figures(self, report: HealthReport) -> None:
         running = sum(camera.phase == RUNNING for camera in report.cameras)

@@ -229,7 +229,10 @@ def _publishing(report: HealthReport) -> list[Family]:
         _one("subscribers", "Connected now.", report.subscribers),
         dropped,
         _one("recording", "1 while a log is written and the newest commit is in it.", int(report.recording)),
-        _one("log_bytes", "Length of the window log.", report.log_bytes),
+        _one("log_bytes", "Length of the window log, with all that was laid aside.", report.log_bytes),
+        _one("logs_laid_aside_total", "Logs laid aside by size or age.", report.logs_laid_aside, C),
+        _one("logs_removed_total", "Logs removed, as the settings ask.", report.logs_removed, C),
+        _one("logs_refused_total", "Times the disk refused that.", report.logs_refused, C),
         _one("not_recorded_total", "Commits that the disk refused.", report.not_recorded, C),
     ]
 

@@ -101,6 +101,12 @@ class HealthReport:
     subscribers: int = 0
     subscriber_dropped: int = 0
     log_bytes: int = 0
+    """With all that was laid aside."""
+    logs_laid_aside: int = 0
+    logs_removed: int = 0
+    """Of those that were laid aside, as the settings ask."""
+    logs_refused: int = 0
+    """Times the disk would not let a log be laid aside or removed."""
     not_recorded: int = 0
     """Commits the disk refused."""
     recording: bool = False

@@ -34,6 +34,22 @@ class ShelfLimits:
     """Since the last commit to a log that was laid aside; it is removed then."""
 
 
+@dataclass(frozen=True)
+class LogCounts:
+    """What was done, and not."""
+
+    laid_aside: int = 0
+    removed: int = 0
+    refused: int = 0
+    """Times the disk would not let a log be laid aside or removed; it is tried again."""
+
+    def plus(self, other: LogCounts) -> LogCounts:
+        """Both together."""
+        return LogCounts(
+            self.laid_aside + other.laid_aside, self.removed + other.removed, self.refused + other.refused
+        )
+
+
 @dataclass
 class LogShelf:
     """Of one log."""
@@ -41,10 +57,7 @@ class LogShelf:
     path: Path
     limits: ShelfLimits
     wall_ns: Callable[[], int] = time.time_ns
-    laid_aside: int = 0
-    removed: int = 0
-    refused: int = 0
-    """Times the disk would not let a log be laid aside or removed; it is tried again."""
+    counts: LogCounts = field(default_factory=LogCounts)
     error: str = ""
     """The newest refusal in words."""
     _look_ns: int = field(default=0, repr=False)
@@ -63,7 +76,7 @@ class LogShelf:
                 aside = next_aside(self.path)
                 log.lay_aside(aside)
                 self._begun_ns = now_ns
-                self.laid_aside += 1
+                self.counts = self.counts.plus(LogCounts(laid_aside=1))
                 done.append(f"{aside.name} is laid aside; {self.path.name} goes on from it")
             if done or now_ns >= self._look_ns:
                 self._look_ns = now_ns + round(_LOOK_S * 1e9)
@@ -71,7 +84,7 @@ class LogShelf:
             self.error = ""
         except LogError as exc:
             self._look_ns = now_ns + round(_LOOK_S * 1e9)
-            self.refused += 1
+            self.counts = self.counts.plus(LogCounts(refused=1))
             if not self.error:
                 done.append(f"{exc}; it is tried again every minute")
             self.error = str(exc)
@@ -99,7 +112,7 @@ class LogShelf:
                 old = 0 < limits.keep_s <= now_ns / 1e9 - found.st_mtime
                 if old or 0 < limits.keep_bytes < total:
                     os.unlink(path)
-                    self.removed += 1
+                    self.counts = self.counts.plus(LogCounts(removed=1))
                     why = f"older than {limits.keep_s / 3600:g} h" if old else "beyond what is kept"
                     done.append(f"{path.name} is removed: {why}")
             except FileNotFoundError:

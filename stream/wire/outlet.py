@@ -23,7 +23,7 @@ from .codec import decode, encode
 from .hub import Hub, HubLimits
 from .ledger import Ledger
 from .log import LogWriter
-from .log_shelf import LogShelf, ShelfLimits
+from .log_shelf import LogCounts, LogShelf, ShelfLimits
 from .messages import DURABLE, Kind, Message, Tier, tier_of, topic_of
 from .publish_config import PublishConfig
 from .server import WireServer
@@ -159,8 +159,13 @@ class Outlet:
         return self.log is not None and self._recorded
 
     @property
+    def logs(self) -> LogCounts:
+        """What became of logs that had grown long."""
+        return self.shelf.counts if self.shelf is not None else LogCounts()
+
+    @property
     def log_bytes(self) -> int:
-        """Length of the log; 0 without one."""
+        """Length of the log with all that was laid aside; 0 without one."""
         return self.log.num_bytes if self.log else self._log_bytes_at_end
 
     def stop(self, reason: str = "end", drain_s: float = 1.0) -> None:

@@ -20,7 +20,7 @@ from crowdstream.stream.wire.ledger import before_of
 from crowdstream.stream.wire.log import LogReader, LogWriter
 from crowdstream.stream.wire.log_file import laid_aside, next_aside, successor
 from crowdstream.stream.wire.log_format import FILE_HEAD, pack_state
-from crowdstream.stream.wire.log_shelf import LogShelf, ShelfLimits
+from crowdstream.stream.wire.log_shelf import LogCounts, LogShelf, ShelfLimits
 from crowdstream.stream.wire.messages import Kind, Message
 from crowdstream.stream.wire.outlet import Outlet
 from crowdstream.stream.wire.publish_config import PublishConfig
@@ -175,14 +175,14 @@ def test_refused_by_the_disk_it_stays_as_it_was_and_is_told_once(
         write(log, COMMITS[:9])
         armed(point, OSError(errno.ENOSPC, "No space left on device"))
         told = shelf.tend(log)
-        assert len(told) == 1 and "No space left" in told[0] and shelf.refused == 1
+        assert len(told) == 1 and "No space left" in told[0] and shelf.counts.refused == 1
         assert shelf.tend(log) == [] and laid_aside(path) == [] and not successor(path).exists()
         write(log, COMMITS[9:12])
         now_ns += 61 * 10**9
-        assert shelf.tend(log) == [] and shelf.refused == 2  # tried again, and not told again
+        assert shelf.tend(log) == [] and shelf.counts.refused == 2  # tried again, and not told again
         faults.disarm()
         now_ns += 61 * 10**9
-        assert "a-000001.cslog is laid aside" in shelf.tend(log)[0] and shelf.laid_aside == 1
+        assert "a-000001.cslog is laid aside" in shelf.tend(log)[0] and shelf.counts == LogCounts(1, 0, 2)
         write(log, COMMITS[12:])
     assert committed(path) == expected
 
@@ -217,7 +217,7 @@ def test_what_is_no_longer_kept_is_removed_and_nothing_else(tmp_path: Path) -> N
         size = files[-1].stat().st_size
         shelf = LogShelf(path, ShelfLimits(keep_bytes=size + files[-2].stat().st_size), lambda: now_ns)
         assert len(shelf.tend(log)) == 2 and laid_aside(path) == files[4:]
-        assert shelf.removed == 2 and next_aside(path).name == "a-000007.cslog"
+        assert shelf.counts.removed == 2 and next_aside(path).name == "a-000007.cslog"
     assert all((tmp_path / name).exists() for name in bystanders) and path.exists()
 
 
@@ -261,6 +261,7 @@ def test_an_outlet_goes_on_over_files_and_restarts(tmp_path: Path) -> None:
     assert [data for data in committed(path) if decode(data).topic != "status"] == [
         encode(message) for messages, _ in COMMITS[:-1] for message in messages
     ]
+    assert out.logs.laid_aside > 0 and out.log_bytes == sum(f.stat().st_size for f in [*files, path])
     assert len(files) > 2 and [text.split(" ")[0] for text in told] == [file.name for file in files]
     last = outlet(path)
     assert last.hub is not None

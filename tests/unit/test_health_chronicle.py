@@ -78,6 +78,16 @@ def test_workers_effort_disk_and_readiness_are_told_of() -> None:
     assert told.since() == [("ready", "info"), ("effort", "info"), ("recorded_again", "info")]
 
 
+def test_logs_laid_aside_removed_and_refused_are_told_of() -> None:
+    chronicle, told = begun()
+    once = replace(WELL, logs_laid_aside=WELL.logs_laid_aside + 1, logs_removed=WELL.logs_removed + 2)
+    chronicle.report(once)
+    assert told.rows[-1]["fields"] == {"laid_aside": 1, "removed": 2}
+    chronicle.report(once)
+    chronicle.report(replace(once, logs_refused=1))
+    assert told.since() == [("log_laid_aside", "info"), ("log_refused", "error")]
+
+
 def test_figures_come_now_and_then_and_at_the_end() -> None:
     chronicle, told = begun()
     for i in range(1, 31):

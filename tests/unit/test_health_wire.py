@@ -29,7 +29,8 @@ FULL = HealthReport(
     latency_ms={"live": {"p50": 40.0, "p95": 210.0}}, latency={"live": LATENCY.counts()},
     window_work={"solver": LATENCY.counts()}, windows=55, person_frames=12345, people=9, effort_level=2,
     effort_why="frames wait 0.4 s", refine_lag_s=3.25, subscribers=4, subscriber_dropped=17, log_bytes=1 << 33,
-    not_recorded=2, recording=True, networks={"detector": "yolox-tiny on onnxruntime-cpu"}, resident_bytes=1 << 31,
+    logs_laid_aside=5, logs_removed=3, logs_refused=1, not_recorded=2, recording=True,
+    networks={"detector": "yolox-tiny on onnxruntime-cpu"}, resident_bytes=1 << 31,
     version="0.1.0",
 )  # fmt: skip
 """Every field differs from its default."""
