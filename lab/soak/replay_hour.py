@@ -104,7 +104,11 @@ def slopes_by_process(meter: Meter, warm_up_s: float) -> dict[str, str]:
         seen = [(s.t_s, s.holds.of[who].own_mb) for s in meter.samples if who in s.holds.of]
         one = slope([t for t, _ in seen], [mb for _, mb in seen], warm_up_s)
         if one is not None:
-            found[f"{who.pid} {meter.tree.known[who][:60]}"] = f"{one} MB, {seen[-1][1]:.1f} MB at the end"
+            last = meter.samples[-1].holds.of[who]
+            held = [s.holds.of[who] for s in meter.samples if who in s.holds.of and s.t_s >= warm_up_s]
+            found[f"{who.pid} {meter.tree.known[who][:60]}"] = (
+                f"{one} MB, {last.own_mb:.1f} MB at the end; threads {grown(held, 'threads')}, files {grown(held, 'fds')}"
+            )
     return found
 
 
