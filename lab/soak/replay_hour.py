@@ -106,9 +106,8 @@ def slopes_by_process(meter: Meter, warm_up_s: float) -> dict[str, str]:
         if one is not None:
             last = meter.samples[-1].holds.of[who]
             held = [s.holds.of[who] for s in meter.samples if who in s.holds.of and s.t_s >= warm_up_s]
-            found[f"{who.pid} {meter.tree.known[who][:60]}"] = (
-                f"{one} MB, {last.own_mb:.1f} MB at the end; threads {grown(held, 'threads')}, files {grown(held, 'fds')}"
-            )
+            steps = f"threads {grown(held, 'threads')}, files {grown(held, 'fds')}"
+            found[f"{who.pid} {meter.tree.known[who][:60]}"] = f"{one} MB, {last.own_mb:.1f} MB at the end; {steps}"
     return found
 
 
