@@ -68,24 +68,32 @@ def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Fig
                    at_most=goal if field == "own_mb" else None,
                    error=None if found is None else found.error_per_h)
         )  # fmt: skip
+    late = meter.growth("own_mb", max(warm_up_s, meter.samples[-1].t_s / 2)) if meter.samples else None
+    rows.append(
+        Figure("memory, slope over the second half", None if late is None else late.per_h, "MB/h", at_most=goal,
+               error=None if late is None else late.error_per_h)
+    )  # fmt: skip
     rows.append(Figure("memory at the end", after[-1].pss_mb if after else None, "MB"))
     strict = 0.0 if goal is not None else None
     for field, words in (("fds", "open files"), ("threads", "threads"), ("processes", "processes")):
         rows.append(Figure(f"{words}, growth", grown(after, field), at_most=strict))
-    shared = None if not after else float(len(after[-1].segments) - len(after[0].segments))
-    return (*rows, Figure("shared memory segments, growth", shared, at_most=0))
+    return (
+        *rows,
+        Figure("shared memory segments, growth", _step([len(h.segments) for h in after]), at_most=0),
+    )
 
 
 def grown(holdings: Sequence[Holdings] | Sequence[Held], field: str) -> float | None:
     """Median of the last fifth less that of the first: steps up and down within do not count."""
-    if len(holdings) < 5:
+    return _step([getattr(h, field) for h in holdings])
+
+
+def _step(values: Sequence[float]) -> float | None:
+    fifth = len(values) // 5
+    if not fifth:
         return None
-    fifth = len(holdings) // 5
-    values = (
-        sorted(getattr(h, field) for h in holdings[:fifth]),
-        sorted(getattr(h, field) for h in holdings[-fifth:]),
-    )
-    return float(values[1][fifth // 2] - values[0][fifth // 2])
+    first, last = sorted(values[:fifth]), sorted(values[-fifth:])
+    return float(last[fifth // 2] - first[fifth // 2])
 
 
 def series(meter: Meter) -> dict[str, list[float]]:
@@ -107,7 +115,9 @@ def slopes_by_process(meter: Meter, warm_up_s: float) -> dict[str, str]:
             last = meter.samples[-1].holds.of[who]
             held = [s.holds.of[who] for s in meter.samples if who in s.holds.of and s.t_s >= warm_up_s]
             steps = f"threads {grown(held, 'threads')}, files {grown(held, 'fds')}"
-            found[f"{who.pid} {meter.tree.known[who][:60]}"] = f"{one} MB, {last.own_mb:.1f} MB at the end; {steps}"
+            found[f"{who.pid} {meter.tree.known[who][:60]}"] = (
+                f"{one} MB, {last.own_mb:.1f} MB at the end; {steps}"
+            )
     return found
 
 

@@ -160,12 +160,14 @@ class Camera:
         if source is None or self.silent or (self._wait_for_key and not key):
             self._wait_for_key = self._wait_for_key or self.silent
             return
-        clock = source.get_clock()
-        if clock is None:
-            return  # its pipeline does not run yet
+        clock, base_ns = source.get_clock(), source.get_base_time()
+        if clock is None or not base_ns:
+            # it does not run yet; it gets its clock first, and a picture stamped without the moment it began at
+            # would be due in days and hold up all that come after it
+            return
         self._wait_for_key = False
         buffer = Gst.Buffer.new_wrapped(unit)
-        buffer.pts = buffer.dts = max(0, clock.get_time() - source.get_base_time())
+        buffer.pts = buffer.dts = max(0, clock.get_time() - base_ns)
         buffer.duration = Gst.SECOND // self.clip.fps
         if source.emit("push-buffer", buffer) == Gst.FlowReturn.OK:
             self.sent += 1
