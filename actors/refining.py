@@ -23,7 +23,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from ..kernels.errors import CrowdstreamError
-from ..stream.identity import IdentityEvent
+from ..stream.identity import MOST_TRACKS, IdentityEvent
 from ..stream.refine.config import RefineConfig
 from ..stream.refine.records import Revision
 from ..stream.windows import WindowConfig
@@ -138,8 +138,10 @@ class RestartBudget:
 class Recollection:
     """What a refiner to come must be told: the last windows, and who was who before them."""
 
-    def __init__(self, most_windows: int, most_people: int = _PEOPLE_REMEMBERED) -> None:
-        self._most_windows, self._most_people = most_windows, most_people
+    def __init__(
+        self, most_windows: int, most_people: int = _PEOPLE_REMEMBERED, most_tracks: int = MOST_TRACKS
+    ) -> None:
+        self._most_windows, self._most_people, self._most_tracks = most_windows, most_people, most_tracks
         self._windows: deque[Given] = deque()
         self._people = 0
         self._identity: dict[int, IdentityEvent] = {}
@@ -154,6 +156,8 @@ class Recollection:
             for event in old.identity:  # the last one of a track says all there is to say
                 self._identity.pop(event.track, None)
                 self._identity[event.track] = event
+        while len(self._identity) > self._most_tracks:
+            del self._identity[next(iter(self._identity))]
 
     @property
     def identity(self) -> tuple[IdentityEvent, ...]:

@@ -21,6 +21,10 @@ from .records import TrackedFrame
 Array = np.ndarray
 
 
+MOST_TRACKS = 65_536
+"""Merged tracks whose newest event an engine keeps; beyond, the one decided longest ago is let go."""
+
+
 class IdentityChange(StrEnum):
     """What an identity event does."""
 
@@ -61,9 +65,13 @@ class IdentityEvent:
 
 
 class IdentityMap:
-    """Track -> person, as the events so far say. Bounded by the tracks that were ever merged."""
+    """Track -> person, as the events so far say. Grows with the tracks that were ever merged, unless it is bounded."""
 
-    def __init__(self, events: Iterable[IdentityEvent] = ()) -> None:
+    def __init__(self, events: Iterable[IdentityEvent] = (), most: int | None = None) -> None:
+        """Args:
+        most: merged tracks that are kept; those decided longest ago are forgotten. None: all.
+        """
+        self._most = most
         self._previous: dict[int, int] = {}
         for event in events:
             self.apply(event)
@@ -73,10 +81,11 @@ class IdentityMap:
 
     def apply(self, event: IdentityEvent) -> None:
         """Takes an event; the same one twice does no harm."""
+        self._previous.pop(event.track, None)  # so that the oldest stands first
         if event.change is IdentityChange.MERGE and event.previous != event.track:
             self._previous[event.track] = event.previous
-        else:
-            self._previous.pop(event.track, None)
+        if self._most is not None and len(self._previous) > self._most:
+            del self._previous[next(iter(self._previous))]
 
     def person_of(self, track: int) -> int:
         """Who a track is: the first of the chain of tracklets that it continues."""

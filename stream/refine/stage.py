@@ -26,7 +26,7 @@ from ..checkpoint.frozen import freeze
 from ..checkpoint.thawed import thaw
 from ..errors import CheckpointError, RefineError
 from ..export.merge import WindowMerger
-from ..identity import IdentityEvent, IdentityMap
+from ..identity import MOST_TRACKS, IdentityEvent, IdentityMap
 from ..prior_files import load_motion_prior
 from ..reconstruct import paper_pose_prior
 from ..reconstruct_config import ReconstructConfig
@@ -83,7 +83,7 @@ class RefineStage:
             "config": config, "groups": config.groups, "paper": solve.paper, "body": body,
             "motion_prior": motion_prior, "pose_prior": pose_prior,
         }  # fmt: skip
-        self._identity = IdentityMap()
+        self._identity = IdentityMap(most=MOST_TRACKS)
         self._timelines = Timelines(window.frames)
         self._merger = WindowMerger()
         self._bank = GuideBank(config.groups)

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from ...kernels.errors import CrowdstreamError
+from ..identity import MOST_TRACKS
 from .codec import pack_map
 from .identity import identity_record
 from .log_format import FILE_HEAD, LogRecord
 from .messages import Kind, Message, Tier, tier_of
 
-MAX_TRACKS = 65_536
-"""Whose newest identity event goes on; as many as the hub keeps."""
 MAX_SESSIONS = 64
 _KEY = "before"
 
@@ -121,7 +120,7 @@ class Ledger:
         tracks = self.identity.setdefault(message.topic, {})
         tracks.pop(track, None)  # so that the oldest stands first
         tracks[track] = (message.seq, data)
-        if len(tracks) > MAX_TRACKS:
+        if len(tracks) > MOST_TRACKS:
             del tracks[next(iter(tracks))]
 
     def site(self, topic: str) -> SiteNumbers:

@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..identity import MOST_TRACKS
 from .messages import DURABLE, Message, Tier, tier_of
 
 
@@ -36,7 +37,7 @@ class HubLimits:
     ring_items: int = 256
     """Newest messages of each topic kept in memory for resume."""
     ring_bytes: int = 64 << 20
-    identity_tracks: int = 65_536
+    identity_tracks: int = MOST_TRACKS
     """Tracks whose newest identity event is kept for those who come late; some 30 MB. Beyond, the oldest is let go."""
     pulls: int = 64
     """Ranges one subscriber may have asked for and not yet got."""

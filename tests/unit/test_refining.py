@@ -303,6 +303,17 @@ def test_what_is_remembered_is_bounded_by_windows_and_by_people() -> None:
     assert len(many.identity) == 5  # one a track, however often it was decided
 
 
+def test_after_months_the_joins_decided_longest_ago_are_let_go() -> None:
+    memory = Recollection(most_windows=1, most_tracks=3)
+    said = [merge(11, 1), merge(12, 2), merge(13, 3), merge(11, 2), merge(14, 4)]
+    for window, event in enumerate([*said, merge(99, 9)]):
+        memory.add(given(window, event))
+    assert [event.track for event in memory.identity] == [13, 11, 14]
+    kept, every = IdentityMap(said, most=3), IdentityMap(said)
+    assert [kept.person_of(track) for track in (12, 13, 11, 14)] == [12, 3, 2, 4]
+    assert len(kept) == 3 and len(every) == 4 and every.person_of(12) == 2
+
+
 def test_the_newest_word_on_a_track_is_what_a_newcomer_is_told() -> None:
     memory = Recollection(most_windows=1)
     said = [merge(7, 1), merge(8, 7), split(7), merge(9, 8), merge(7, 2)]
