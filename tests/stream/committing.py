@@ -1,6 +1,7 @@
 """A small engine in a process of its own: commits, checkpoints, and goes on with what it finds. See test_commit_faults.
 
-python committing.py LOG COUNT        publishes windows 0..COUNT-1, after each a checkpoint; says what it went on from
+python committing.py LOG COUNT [MB]   publishes windows 0..COUNT-1, after each a checkpoint; says what it went on from.
+                                      MB: the log is laid aside when so long
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from crowdstream.stream.checkpoint.file import CheckpointFile
 from crowdstream.stream.checkpoint.records import CameraCheckpoint, Checkpoint
 from crowdstream.stream.identity import IdentityChange, IdentityEvent
 from crowdstream.stream.records import ClockOrigin, TrackedFrame
+from crowdstream.stream.wire.log_file import finish_laying_aside
 from crowdstream.stream.wire.outlet import Outlet
 from crowdstream.stream.wire.publish import PublishConfig, PublisherStage, SiteMemory
 from crowdstream.stream.wire.resume import read_resume_point
@@ -43,9 +45,10 @@ def window(number: int) -> WindowSolution:
     )  # fmt: skip
 
 
-def run(log: Path, count: int) -> None:
+def run(log: Path, count: int, file_mb: float = 0.0) -> None:
     """Publishes what is missing, in the order in which it would always be published."""
     file, start, seqs, clock_ns = CheckpointFile(log), 0, None, 0
+    finish_laying_aside(log)
     if log.exists() and log.stat().st_size:
         point = read_resume_point(log)
         found = file.read(point.session or None, point.log_bytes)
@@ -57,7 +60,7 @@ def run(log: Path, count: int) -> None:
                 found.cameras["hall"].t_capture_ns,
             )
         print(f"from {start}, log {point.log_bytes}, windows {sum(s.windows for s in point.sites.values())}")
-    config = PublishConfig(listen="", session="s1", clock="capture", append=True)
+    config = PublishConfig(listen="", session="s1", clock="capture", append=True, log_file_mb=file_mb)
     outlet = Outlet(config, log, goes_on_from=seqs)
     outlet.start(["hall"])
     stage = PublisherStage(config, "hall", SiteSchema("hall", ()), outlet=outlet)
@@ -78,4 +81,4 @@ def run(log: Path, count: int) -> None:
 
 if __name__ == "__main__":
     arm_from_environment()
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) if sys.argv[3:] else 0.0)

@@ -11,15 +11,21 @@ from pathlib import Path
 import pytest
 
 from crowdstream.stream.checkpoint import faults
+from crowdstream.stream.wire.codec import decode
+from crowdstream.stream.wire.ledger import before_of
 from crowdstream.stream.wire.log import LogReader
+from crowdstream.stream.wire.log_file import laid_aside
 
 SCRIPT = Path(__file__).parent / "committing.py"
 COUNT = 4
+LOG_POINTS = [point for point in faults.POINTS if "log_rename" in point]
+FILE_MB = 0.006
+"""Less than two windows."""
 
 
-def run(log: Path, fault: str = "") -> subprocess.CompletedProcess[str]:
+def run(log: Path, fault: str = "", file_mb: float = 0.0) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CROWDSTREAM_TEST_FAULTS": "1", "CROWDSTREAM_FAULT": fault}
-    command = [sys.executable, "-P", str(SCRIPT), str(log), str(COUNT)]
+    command = [sys.executable, "-P", str(SCRIPT), str(log), str(COUNT), str(file_mb)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -32,7 +38,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
     yield log.read_bytes()
 
 
-@pytest.mark.parametrize("point", faults.POINTS)
+@pytest.mark.parametrize("point", [point for point in faults.POINTS if point not in LOG_POINTS])
 def test_ended_at_every_point_in_turn_the_log_is_the_same(
     tmp_path: Path, undisturbed: bytes, point: str
 ) -> None:
@@ -46,6 +52,33 @@ def test_ended_at_every_point_in_turn_the_log_is_the_same(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("from ")
     assert log.read_bytes() == undisturbed
+
+
+def results_in(log: Path) -> list[bytes]:
+    """Results of all files of a log, each as often as it is there, in order; what is told of the files is left out."""
+    return [
+        data
+        for file in [*laid_aside(log), log]
+        for record in LogReader(file).records()
+        if before_of(record) is None
+        for data in record.messages
+        if decode(data).topic != "status"
+    ]
+
+
+@pytest.mark.parametrize("point", LOG_POINTS)
+def test_ended_while_a_log_is_laid_aside_every_result_is_in_one_file(
+    tmp_path: Path, undisturbed: bytes, point: str
+) -> None:
+    (tmp_path / "one.cslog").write_bytes(undisturbed)
+    log = tmp_path / "a.cslog"
+    for _ in range(2):  # and so is whoever comes after
+        gone = run(log, f"{point}:1", FILE_MB)
+        assert gone.returncode == 137, gone.stderr
+    done = run(log, file_mb=FILE_MB)
+    assert done.returncode == 0, done.stderr
+    assert results_in(log) == results_in(tmp_path / "one.cslog")
+    assert len(laid_aside(log)) >= 2
 
 
 def test_a_disk_that_fills_up_stops_no_run_and_whoever_comes_after_records_the_rest(
