@@ -22,6 +22,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTa
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..configs.schema import RuntimeConfig
+from ..stream.ring import sweep
 from .faults import RayUnavailable
 from .place import Cell, Post, Ticket, WorkerLost, in_words
 from .plan import EnginePlan
@@ -59,6 +60,7 @@ class Cluster:
         """Leaves the cluster; a private one ends."""
         if self._owned:
             ray.shutdown()
+        sweep()  # the ring of a camera that was ended before it could close it
 
     def open(
         self, name: str, make: Callable[[EnginePlan], Any], plan: EnginePlan, threads: int, node: str = ""
