@@ -80,7 +80,7 @@ class LogShelf:
                 done.append(f"{aside.name} is laid aside; {self.path.name} goes on from it")
             if done or now_ns >= self._look_ns:
                 self._look_ns = now_ns + round(_LOOK_S * 1e9)
-                done += self._remove(now_ns)
+                self._remove(now_ns, done)
             self.error = ""
         except LogError as exc:
             self._look_ns = now_ns + round(_LOOK_S * 1e9)
@@ -95,16 +95,16 @@ class LogShelf:
         too_long = 0 < limits.file_bytes <= log.file_bytes
         return too_long or 0 < limits.file_s <= (now_ns - begun_ns) / 1e9
 
-    def _remove(self, now_ns: int) -> list[str]:
-        """Logs that need not or may not be kept.
+    def _remove(self, now_ns: int, done: list[str]) -> None:
+        """Logs that need not or may not be kept; a line of each into `done`, also where a later one is refused.
 
         Raises:
             LogError: the disk refuses.
         """
         limits = self.limits
         if not limits.keep_bytes and not limits.keep_s:
-            return []
-        done, total = [], 0
+            return
+        total = 0
         for path in reversed(laid_aside(self.path)):
             try:
                 found = path.stat()
@@ -119,4 +119,3 @@ class LogShelf:
                 continue
             except OSError as exc:
                 raise LogError(f"cannot remove {path}: {exc.strerror or exc}") from exc
-        return done

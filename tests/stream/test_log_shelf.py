@@ -306,3 +306,24 @@ def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LogError, match="cannot read"):
         laid_aside(tmp_path / "file" / "a.cslog")
+
+
+def test_what_was_removed_before_a_refusal_is_told_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = tmp_path / "a.cslog", os.unlink
+
+    def unlink(name: Path) -> None:
+        if Path(name).name == "a-000001.cslog":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(name)
+
+    with LogWriter(path) as log:
+        for _ in range(2):
+            write(log, COMMITS[:1])
+            log.lay_aside(next_aside(path))
+        monkeypatch.setattr(os, "unlink", unlink)
+        shelf = LogShelf(path, ShelfLimits(keep_bytes=1), lambda: HOUR_NS)
+        told = shelf.tend(log)
+    assert shelf.counts == LogCounts(0, 1, 1) and len(told) == 2
+    assert "a-000002.cslog is removed" in told[0] and "Permission denied" in told[1]
