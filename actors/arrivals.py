@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from array import array
 
 _KEPT = 4096
 """Frames remembered; more than any window and queue can span."""
@@ -12,8 +13,8 @@ class Arrivals:
     """Capture time -> arrival at this machine."""
 
     def __init__(self) -> None:
-        self._captured_ns: list[int] = []
-        self._arrived_ns: list[int] = []
+        self._captured_ns = array("q")
+        self._arrived_ns = array("q")
 
     def add(self, captured_ns: int, arrived_ns: int) -> None:
         """Remember a frame; frames come in order, a step backwards is put where it belongs."""

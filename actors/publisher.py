@@ -31,8 +31,6 @@ from .plan import EnginePlan, SourceInfo
 from .solved import SolvedWindow
 from .stopwatch import Stopwatch
 
-_PEOPLE_COUNTED = 10_000
-
 
 @dataclass(frozen=True)
 class Published:
@@ -71,7 +69,8 @@ class PublisherWorker:
         self._sites: dict[str, PublisherStage] = {}
         self._infos: dict[str, SourceInfo] = {}
         self._before = Published()
-        self._counted_to: dict[tuple[str, int], int] = {}
+        self._counted_to: dict[str, dict[int, int]] = {}
+        """site -> person -> the last slot that was counted, of those that the next window may hold."""
         self._person_frames = 0
         self._windows = 0
         self._latency_ms: dict[str, dict[str, float]] = {}
@@ -277,14 +276,13 @@ class PublisherWorker:
 
     def _count(self, site: str, solution: WindowSolution) -> None:
         """Each person in each slot once, however many windows solve it."""
+        # windows of a site come in order: what was counted before this one begins is never asked for again
+        known = self._counted_to.get(site, {}).items()
+        counted = {person: slot for person, slot in known if slot >= solution.slot0}
         for row, person in enumerate(solution.person_ids.tolist()):
             slots = solution.provenance[row].nonzero()[0] + solution.slot0
-            done = self._counted_to.get((site, person), -1)
-            fresh = slots[slots > done]
+            fresh = slots[slots > counted.get(person, -1)]
             if len(fresh):
                 self._person_frames += len(fresh)
-                self._counted_to[site, person] = int(fresh[-1])
-        if len(self._counted_to) > _PEOPLE_COUNTED:  # people long gone
-            oldest = sorted(self._counted_to, key=lambda p: self._counted_to[p])[: _PEOPLE_COUNTED // 2]
-            for key in oldest:
-                del self._counted_to[key]
+                counted[person] = int(fresh[-1])
+        self._counted_to[site] = counted

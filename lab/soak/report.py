@@ -23,12 +23,26 @@ def write_page(page: Path, folder: Path, scenarios: Mapping[str, str]) -> None:
     """Put the section into the page, from the figures in a folder.
 
     Args:
-        scenarios: name -> what it does, in the order of the page; a scenario without figures is said to be not run.
+        scenarios: name -> what it does, in the order of the page; of a scenario without figures in the folder the
+            page keeps those it has, with their date, or says that it was not run.
 
     Raises:
-        CrowdstreamError: the page cannot be written.
+        CrowdstreamError: the page cannot be read or written.
     """
-    write_section(page, section(load_all(folder), scenarios), MARKS)
+    write_section(page, section(load_all(folder), scenarios, _kept(page)), MARKS)
+
+
+def _kept(page: Path) -> dict[str, str]:
+    """Parts of the section as it stands: heading -> part."""
+    try:
+        text = page.read_text("utf-8") if page.is_file() else ""
+    except OSError as exc:
+        raise CrowdstreamError(f"cannot read {page}: {exc.strerror or exc}") from exc
+    if MARKS[0] not in text or MARKS[1] not in text:
+        return {}
+    held = text[text.index(MARKS[0]) + len(MARKS[0]) : text.index(MARKS[1])]
+    parts = ("\n" + held.strip()).split("\n### ")[1:]
+    return {part.partition("\n")[0].strip(): f"### {part.strip()}" for part in parts}
 
 
 def load_all(folder: Path) -> dict[str, Figures]:
@@ -41,10 +55,16 @@ def load_all(folder: Path) -> dict[str, Figures]:
     return found
 
 
-def section(found: Mapping[str, Figures], scenarios: Mapping[str, str]) -> str:
-    """Markdown: one table a scenario."""
+def section(
+    found: Mapping[str, Figures], scenarios: Mapping[str, str], kept: Mapping[str, str] | None = None
+) -> str:
+    """Markdown: one table a scenario.
+
+    Args:
+        kept: heading -> part, for scenarios that are not among the found ones.
+    """
     return "\n\n".join(
-        _ran(words, found[name]) if name in found else f"### {words}\n\nnot run"
+        _ran(words, found[name]) if name in found else (kept or {}).get(words, f"### {words}\n\nnot run")
         for name, words in scenarios.items()
     )
 

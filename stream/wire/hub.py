@@ -71,7 +71,8 @@ class Hub:
             for sub in self._subs:
                 sub.closing = sub.closing or "session ended"
         topic = self.declare(message.topic, message.seq - 1)
-        topic.add(message, data, self.limits)
+        logged = self.history is not None and topic.durable and message.quality.get("recorded") is True
+        topic.add(message, data, self.limits, logged)
         for sub in self._subs:
             if topic.durable or sub.closing:
                 continue  # read by cursor
@@ -168,6 +169,12 @@ class Hub:
         logged = self.history.first(self.sid, topic.name) if self.history and topic.durable else None
         return min((seq for seq in (ring, logged) if seq is not None), default=None)
 
+    def _first_in_turn(self, topic: Topic) -> int:
+        """Who has to read further back than this lags behind; nearer, what memory does not hold the log does."""
+        if self.history is None:
+            return topic.ring_first
+        return min(topic.ring_first, topic.head - self.limits.ring_items + 1)
+
     def leave(self, sub: Subscriber) -> None:
         if sub in self._subs:
             self._subs = [other for other in self._subs if other is not sub]
@@ -256,9 +263,8 @@ class Hub:
             if cursor is None:
                 continue
             out = []
-            if (
-                cursor.caught_up and cursor.next_seq < topic.ring_first
-            ):  # lagging: newest first, the rest by pull
+            if cursor.caught_up and cursor.next_seq < self._first_in_turn(topic):
+                # lagging: newest first, the rest by pull
                 first = self.first_held(topic) or 0
                 held = self.history is not None and first <= cursor.next_seq
                 newest = topic.head + 1 if topic.adds_up else topic.head

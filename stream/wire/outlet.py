@@ -191,6 +191,7 @@ class Outlet:
             control_items=config.control_messages,
             ring_items=config.ring_messages,
             ring_bytes=round(config.ring_mb * 1e6),
+            ring_logged_bytes=round(config.ring_logged_mb * 1e6),
         )
 
     def _shelf_limits(self) -> ShelfLimits:

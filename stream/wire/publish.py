@@ -30,8 +30,8 @@ from .tiers import live_message, window_messages
 
 __all__ = ["LATENCY_SAMPLES", "PublishConfig", "PublishStats", "PublisherStage"]
 
-LATENCY_SAMPLES = 1 << 15
-"""Newest latencies kept for the percentiles; 18 minutes at 30 Hz."""
+LATENCY_SAMPLES = 1 << 12
+"""Newest latencies kept for the percentiles; two minutes at 30 Hz."""
 
 
 @dataclass(frozen=True)

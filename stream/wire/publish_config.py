@@ -69,3 +69,5 @@ class PublishConfig(StageConfig):
     """Newest messages of each topic kept in memory for those who come back."""
     ring_mb: float = Field(default=64.0, gt=0, le=4096)
     """The same in megabytes."""
+    ring_logged_mb: float = Field(default=4.0, gt=0, le=4096)
+    """The same of windows, refinements and identity events that stand in the log: older ones are read from there."""

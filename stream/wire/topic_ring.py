@@ -37,6 +37,8 @@ class HubLimits:
     ring_items: int = 256
     """Newest messages of each topic kept in memory for resume."""
     ring_bytes: int = 64 << 20
+    ring_logged_bytes: int = 4 << 20
+    """The same of a topic whose messages stand in the log: the rest is read from there."""
     identity_tracks: int = MOST_TRACKS
     """Tracks whose newest identity event is kept for those who come late; some 30 MB. Beyond, the oldest is let go."""
     pulls: int = 64
@@ -107,16 +109,20 @@ class Topic:
         """The state is not the newest message but all of them: who every track is."""
         return self.tier is Tier.IDENTITY
 
-    def add(self, message: Message, data: bytes, limits: HubLimits) -> None:
+    def add(self, message: Message, data: bytes, limits: HubLimits, logged: bool = False) -> None:
+        """Takes in the newest message.
+
+        Args:
+            logged: it can be read from the log.
+        """
         if self.head and message.seq != self.head + 1:  # an unbroken ring is what `at` counts on
             self.ring.clear()
             self.ring_bytes = 0
         self.head = message.seq
         self.ring.append((message.seq, data))
         self.ring_bytes += len(data)
-        while len(self.ring) > limits.ring_items or (
-            self.ring_bytes > limits.ring_bytes and len(self.ring) > 1
-        ):
+        most_bytes = min(limits.ring_bytes, limits.ring_logged_bytes) if logged else limits.ring_bytes
+        while len(self.ring) > limits.ring_items or (self.ring_bytes > most_bytes and len(self.ring) > 1):
             self.ring_bytes -= len(self.ring.popleft()[1])
         window = (message.window, message.rev)
         if self.durable and not self.adds_up and window != self.latest_window:

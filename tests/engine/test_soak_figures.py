@@ -65,6 +65,20 @@ def test_the_page_keeps_its_words_and_says_what_was_not_run(tmp_path: Path) -> N
     assert page.read_text() == text
 
 
+def test_the_page_keeps_what_was_not_run_anew(tmp_path: Path) -> None:
+    page, first, later = tmp_path / "page.md", tmp_path / "first", tmp_path / "later"
+    first.mkdir()
+    later.mkdir()
+    save_figures(figures("kills", 2.0), first)
+    save_figures(figures("stop", 3.0), first)
+    write_page(page, first, WORDS)
+    save_figures(figures("stop", 0.0), later)
+    write_page(page, later, WORDS)
+    kills, stop = page.read_text().split("### Stopped")
+    assert "| lost | 2 | <= 0 | missed |" in kills
+    assert "| lost | 0 | <= 0 | met |" in stop and "| lost | 3 |" not in stop
+
+
 def test_a_page_with_one_mark_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(MARKS[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -51,11 +52,11 @@ class Stream:
             stamp = self._next("late")
             self._publish(live_message(walkers_late(1, stamp.seq), "hall", stamp, Tier.LATE))
 
-    def window(self, count: int = 1) -> None:
+    def window(self, count: int = 1, recorded: bool = True) -> None:
         for _ in range(count):
-            stamp = self._next("window")
+            stamp = replace(self._next("window"), recorded=recorded)
             (message,) = window_messages(walkers_window(1, stamp.seq - 1, frames=2), "hall", stamp)
-            if self.log is not None:
+            if self.log is not None and recorded:
                 self.log.held[stamp.seq] = encode(message)
             self._publish(message)
 
@@ -324,6 +325,32 @@ def test_lagging_window_consumer_gets_the_newest_first_and_the_rest_by_pull() ->
     assert gaps(events) == [("window.hall", 2, 6, "slow")]
     assert seqs(events, "window.hall") == [7, 2, 3, 4, 5, 6]
     assert conversation.missed == 0 and conversation.last == {"window.hall": 7}
+
+
+@pytest.mark.parametrize("behind", [1, 5, 8, 9, 20])
+def test_what_the_log_holds_takes_little_memory_and_costs_nobody_a_window(behind: int) -> None:
+    stream = Stream(HubLimits(ring_items=8, ring_logged_bytes=1), FakeLog())
+    sub, conversation = stream.hub.join(Hello()), Conversation()
+    stream.window(3)
+    talk(stream.hub, sub, conversation)
+    stream.window(behind)
+    assert len(stream.hub.topics["window.hall"].ring) == 1
+    events = talk(stream.hub, sub, conversation)
+    found = seqs(events, "window.hall")
+    if behind <= 8:  # in order, as if all of it were in memory
+        assert found == [*range(4, 4 + behind)] and gaps(events) == []
+    else:
+        assert found[0] == 3 + behind and sorted(found) == [*range(4, 4 + behind)] and len(gaps(events)) == 1
+
+
+def test_windows_that_the_disk_refused_stay_in_memory() -> None:
+    stream = Stream(HubLimits(ring_items=8, ring_logged_bytes=1), FakeLog())
+    sub, conversation = stream.hub.join(Hello()), Conversation()
+    stream.window(2)
+    talk(stream.hub, sub, conversation)
+    stream.window(5, recorded=False)
+    events = talk(stream.hub, sub, conversation)
+    assert seqs(events, "window.hall") == [3, 4, 5, 6, 7] and gaps(events) == []
 
 
 def test_without_a_log_a_lost_window_is_announced_not_passed_over() -> None:
