@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...stream.wire.client import Reconnect, subscribe
-from ...stream.wire.codec import decode, encode
+from ...stream.wire.codec import decode, encode, glance
 from ...stream.wire.hub import Hub, HubLimits
 from ...stream.wire.log import LogReader, LogWriter
 from ...stream.wire.messages import Gap, Message
@@ -23,12 +23,13 @@ from .wire_cases import walkers_frame, walkers_window
 
 LIVE_PEOPLE = 100
 WINDOW_PEOPLE = 40
+CROWD_PEOPLE = 20
 STAMP = Stamp("bench", 1, 0, recorded=True)
 
 
 def run_wire() -> list[Metric]:
     """All figures; some seconds."""
-    return [*_packing(), *_log(), *_loopback()]
+    return [*_packing(), *_log(), *_recovery(), *_loopback()]
 
 
 def _best_s(work: Callable[[], object], rounds: int, repeats: int) -> float:
@@ -84,6 +85,28 @@ def _log() -> list[Metric]:
         Metric("wire.log.commit_ms", commit_s * 1e3, "ms"),
         Metric("wire.log.write_mb_s", record_bytes / commit_s / 1e6, "MB/s"),
         Metric("wire.log.read_mb_s", size / read_s / 1e6, "MB/s"),
+    ]
+
+
+def _recovery(frames: int = 1500) -> list[Metric]:
+    """Going on with a log of live frames, as a new publisher does; and what a glance costs of a whole decoding."""
+    live = [
+        live_message(walkers_frame(CROWD_PEOPLE, i), "hall", Stamp("bench", i + 1, 0, True))
+        for i in range(frames)
+    ]
+    packed = [encode(message) for message in live]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.cslog"
+        with LogWriter(path) as log:
+            for message, data in zip(live, packed, strict=True):
+                log.append([message], [data])
+        size = path.stat().st_size
+        recover_s = _best_s(lambda: LogWriter(path, append=True).close(), 3, 1)
+    decode_s = _best_s(lambda: [decode(data) for data in packed], 3, 1)
+    glance_s = _best_s(lambda: [glance(data) for data in packed], 3, 1)
+    return [
+        Metric("wire.log.recover_mb_s", size / recover_s / 1e6, "MB/s"),
+        Metric("wire.log.glance_of_decode", glance_s / decode_s, "", Direction.LOWER, rel_tol=0.5),
     ]
 
 

@@ -214,7 +214,31 @@ def decode(data: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message | Control
     Raises:
         ProtocolError: malformed, over a limit, another major version, or a required key missing.
     """
-    raw = unpack_map(data, max_bytes)
+    return _message(unpack_map(data, max_bytes))
+
+
+def glance(data: bytes) -> Message | Control:
+    """What `decode` gives of bytes that this program wrote and a checksum guards, in less than half the time.
+
+    Arrays but those of ids stay packed (maps), and values are not checked one by one: for what looks through a whole
+    log for its numbers.
+
+    Raises:
+        ProtocolError: no map, another major version, or a required key missing.
+    """
+    try:
+        raw = msgpack.unpackb(data, ext_hook=_refuse_ext)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as exc:
+        raise ProtocolError(f"not one well-formed msgpack map: {str(exc) or type(exc).__name__}") from exc
+    if not isinstance(raw, dict):
+        raise ProtocolError(f"message is a {type(raw).__name__}, expected a map")
+    body = raw.get("body")
+    if isinstance(body, dict) and isinstance(ids := body.get("person_ids"), dict):
+        body["person_ids"] = unpack_array(ids)
+    return _message(raw)
+
+
+def _message(raw: Mapping[str, object]) -> Message | Control:
     version = _version(raw.get("v"))
     kind = _kind(raw.get("kind"), newer=version[1] > VERSION[1])
     body = _get(raw, "body", dict)

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..checkpoint.faults import reached
 from ..errors import LogError, ProtocolError
-from .codec import decode
+from .codec import decode, glance
 from .ledger import Ledger, before_of
 from .log_file import LogFile, Places, drop_successor, finish_laying_aside, successor
 from .log_format import (
@@ -97,7 +97,7 @@ class LogWriter:
                 continue
             self.last_state = record.state or self.last_state
             for data, place in zip(record.messages, record.places, strict=True):
-                message = decode(data)
+                message = glance(data)
                 if isinstance(message, Message):
                     self.last_seq[message.sid, message.topic] = message.seq
                     self._note(message, data, place)
@@ -111,7 +111,7 @@ class LogWriter:
         """What was published before this log, and is in it so that it can be read by itself; not found by number."""
         for data in record.messages:
             with suppress(ProtocolError):
-                message = decode(data)
+                message = glance(data)
                 if isinstance(message, Message):
                     self.ledger.note(message, data)
 

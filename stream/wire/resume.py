@@ -18,7 +18,7 @@ from ..calibration_file import Calibration
 from ..errors import LogError, ProtocolError
 from ..identity import IdentityEvent
 from ..warm_state import PersonState, people_of
-from .codec import decode
+from .codec import decode, glance
 from .identity import identity_record
 from .ledger import Ledger
 from .log_file import finish_laying_aside
@@ -27,6 +27,8 @@ from .messages import Kind, Message, Tier, tier_of
 from .schema import SiteSchema
 from .tiers import window_record
 
+_READ = (Tier.WINDOW, Tier.REFINED, Tier.IDENTITY, Tier.SCHEMA)
+"""What is read whole; of the rest, which are most, only the numbers count."""
 _WINDOWS = 8
 """Windows kept for the solver; it forgets people after `forget_windows`, 2 as a rule."""
 
@@ -122,7 +124,9 @@ class _Pass:
         parts: list[Message] = []
         for data in record.messages:
             try:
-                message = decode(data)
+                message = glance(data)
+                if isinstance(message, Message) and tier_of(message.topic) in _READ:
+                    message = decode(data)
                 if isinstance(message, Message):
                     self._note(message, data, parts)
             except CrowdstreamError:

@@ -13,8 +13,9 @@ import pytest
 from crowdstream.stream.errors import ProtocolError
 from crowdstream.stream.identity import IdentityChange
 from crowdstream.stream.refine.records import RevisionCause
-from crowdstream.stream.wire.codec import decode, encode
+from crowdstream.stream.wire.codec import decode, encode, glance
 from crowdstream.stream.wire.identity import identity_record
+from crowdstream.stream.wire.ledger import Ledger
 from crowdstream.stream.wire.log import LogReader
 from crowdstream.stream.wire.messages import VERSION, Control, Gap, Hello, Kind, Message
 from crowdstream.stream.wire.revision import revision_record
@@ -72,6 +73,35 @@ def test_every_published_message_is_read(file: Path) -> None:
             assert Hello.parse(message).last == {"live.hall": 3}
         case Message() | Control():
             assert message.body
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_a_glance_sees_the_same_numbers(file: Path) -> None:
+    whole, seen = decode(file.read_bytes()), glance(file.read_bytes())
+    assert type(seen) is type(whole)
+    assert all(getattr(seen, name) == value for name, value in vars(whole).items() if name != "body")
+    plain = {key: value for key, value in whole.body.items() if type(value) in (str, int, float, bool)}
+    assert plain.items() <= seen.body.items()
+    if isinstance(ids := whole.body.get("person_ids"), np.ndarray):
+        np.testing.assert_array_equal(seen.body["person_ids"], ids)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x90", b"\x80", b"\xc1", b"\x81\xa1v\x92\x63\x00"])
+def test_a_glance_at_what_is_no_message_says_so(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        glance(data)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_ledger_is_the_same_by_a_glance(folder: Path) -> None:
+    whole, seen = Ledger(), Ledger()
+    for record in LogReader(folder / "recording.cslog").records():
+        for data in record.messages:
+            for ledger, read in ((whole, decode), (seen, glance)):
+                message = read(data)
+                assert isinstance(message, Message)
+                ledger.note(message, data)
+    assert vars(seen) == vars(whole) and seen.sites
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
