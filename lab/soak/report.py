@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ...kernels.errors import CrowdstreamError
 from ..bench.markdown import markdown_table, write_section
 from .figures import Figure, Figures, Verdict, load_figures
 
@@ -36,8 +37,9 @@ def _kept(page: Path) -> dict[str, str]:
     """Parts of the section as it stands: heading -> part."""
     try:
         text = page.read_text("utf-8") if page.is_file() else ""
-    except OSError as exc:
-        raise CrowdstreamError(f"cannot read {page}: {exc.strerror or exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        raise CrowdstreamError(f"cannot read {page}: {why}") from exc
     if MARKS[0] not in text or MARKS[1] not in text:
         return {}
     held = text[text.index(MARKS[0]) + len(MARKS[0]) : text.index(MARKS[1])]

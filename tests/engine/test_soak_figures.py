@@ -87,6 +87,14 @@ def test_a_page_with_one_mark_is_left_alone(tmp_path: Path) -> None:
     assert page.read_text() == MARKS[0]
 
 
+def test_a_page_that_is_no_text_is_said_and_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CrowdstreamError, match="cannot read"):
+        write_page(page, tmp_path, WORDS)
+    assert page.read_bytes() == b"\xff\xfe\x00"
+
+
 def test_every_scenario_is_shorter_in_its_short_form_and_the_page_has_a_place_for_it() -> None:
     assert all(0 < s.short_s < s.long_s for s in SCENARIOS.values())
     page = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
