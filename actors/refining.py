@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -135,6 +135,9 @@ class RestartBudget:
         return True
 
 
+_NO_EVIDENCE: Mapping[str, float] = {}
+
+
 class Recollection:
     """What a refiner to come must be told: the last windows, and who was who before them."""
 
@@ -153,9 +156,11 @@ class Recollection:
         while len(self._windows) > self._most_windows or self._people > self._most_people:
             old = self._windows.popleft()
             self._people -= old.people
-            for event in old.identity:  # the last one of a track says all there is to say
+            for (
+                event
+            ) in old.identity:  # the last one of a track says all there is to say; why, nobody asks any more
                 self._identity.pop(event.track, None)
-                self._identity[event.track] = event
+                self._identity[event.track] = replace(event, evidence=_NO_EVIDENCE, reason="")
         while len(self._identity) > self._most_tracks:
             del self._identity[next(iter(self._identity))]
 

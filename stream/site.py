@@ -58,7 +58,7 @@ class SiteOutput:
     """Set on the step on which a new calibration begins to hold."""
 
 
-_MOST_RECENT = 8192
+_MOST_RECENT = 2048
 """Ids are given in order and never again: whoever is older than so many and not in sight does not come back."""
 
 
