@@ -73,6 +73,12 @@ def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Fig
         Figure("memory, slope over the second half", None if late is None else late.per_h, "MB/h", at_most=goal,
                error=None if late is None else late.error_per_h)
     )  # fmt: skip
+    staying = meter.staying(warm_up_s)
+    whole = slope([t for t, _ in staying], [held.own_mb for _, held in staying])
+    rows.append(
+        Figure("memory of the processes that stay, slope", None if whole is None else whole.per_h, "MB/h", at_most=goal,
+               error=None if whole is None else whole.error_per_h)
+    )  # fmt: skip
     rows.append(Figure("memory at the end", after[-1].pss_mb if after else None, "MB"))
     strict = 0.0 if goal is not None else None
     for field, words in (("fds", "open files"), ("threads", "threads"), ("processes", "processes")):
@@ -84,7 +90,11 @@ def holding_figures(meter: Meter, warm_up_s: float, seconds: float) -> tuple[Fig
 
 
 def grown(holdings: Sequence[Holdings] | Sequence[Held], field: str) -> float | None:
-    """Median of the last fifth less that of the first: steps up and down within do not count."""
+    """The last fifth less the first: what each holds in nine of ten samples at most.
+
+    Not their medians: a camera that comes and goes may be there in a little more than half of one and a little less
+    than half of the other.
+    """
     return _step([getattr(h, field) for h in holdings])
 
 
@@ -93,7 +103,8 @@ def _step(values: Sequence[float]) -> float | None:
     if not fifth:
         return None
     first, last = sorted(values[:fifth]), sorted(values[-fifth:])
-    return float(last[fifth // 2] - first[fifth // 2])
+    at = fifth * 9 // 10
+    return float(last[at] - first[at])
 
 
 def series(meter: Meter) -> dict[str, list[float]]:

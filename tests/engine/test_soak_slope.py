@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crowdstream.lab.soak.process_tree import Held
+from crowdstream.lab.soak.replay_hour import grown
 from crowdstream.lab.soak.slope import MOST_BINS, slope
 
 T = np.arange(0.0, 600.0, 5.0)
@@ -53,3 +55,17 @@ def test_many_samples_are_put_into_bins_and_few_are_none() -> None:
     assert many is not None and many.samples == MOST_BINS and many.per_s == pytest.approx(1.0)
     assert slope([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]) is None
     assert slope(T, T, warm_up_s=1e6) is None
+
+
+@pytest.mark.parametrize("share", [(0.4, 0.6), (0.6, 0.4), (0.5, 0.5)])
+@pytest.mark.parametrize("leaked", [0, 1, 7])
+def test_what_comes_and_goes_is_no_growth_and_what_stays_is(share: tuple[float, float], leaked: int) -> None:
+    fifth = 50
+    first = [10 + 4 * (i % 10 < 10 * share[0]) for i in range(fifth)]
+    last = [10 + 4 * (i % 10 < 10 * share[1]) + leaked for i in range(fifth)]
+    held = [Held(0.0, fds, 1) for fds in [*first, *[12] * (3 * fifth), *last]]
+    assert grown(held, "fds") == leaked
+
+
+def test_of_too_few_samples_nothing_is_said() -> None:
+    assert grown([Held(0.0, 1, 1)] * 4, "fds") is None
