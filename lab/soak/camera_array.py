@@ -2,13 +2,15 @@
 
 A real RTSP server sends what encoders send. The flapping camera is on for ten seconds and off for five to twenty: in
 turns unplugged (its port refuses) and frozen (its connection stays, no picture comes; off for ten seconds longer,
-so that there is something to notice). Rates are counted against what the server sent, camera by camera: what came in,
-and what of it was tracked, which is all that was not left out and counted.
+so that there is something to notice). The ten seconds begin when the engine has it back: a camera that is gone again
+before anybody tried it says nothing of how soon it is found. Rates are counted against what the server sent, camera by
+camera: what came in, and what of it was tracked, which is all that was not left out and counted.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,8 @@ AWAY = ("stalled", "reconnecting", "failed")
 ON_S, OFF_S, FROZEN_MORE_S = 10.0, (5.0, 20.0), 10.0
 _WARM_UP_S = 900.0
 """Until the publisher's rings of windows are full, which are the slowest to fill."""
+_RETURN_S = 30.0
+"""Twice what a return may take: so long it stays on for whoever is late."""
 SETTLE_S = 10.0
 """After the first picture of every camera, before anything is counted."""
 
@@ -134,16 +138,19 @@ class _Live:
             self._wait(float(rng.uniform(*OFF_S)) + (FROZEN_MORE_S if kind == "silence" else 0.0))
             self._cameras.tell(f"{'speak' if kind == 'silence' else 'restore'} {FLAPPING}")
             outages.append(Outage(kind, lost_s, time.monotonic()))
-        self._wait(20.0)  # so that the last return is seen
+            self._wait(_RETURN_S, self._returned)
         self._end_s = time.monotonic()
         return outages
 
-    def _wait(self, seconds: float) -> None:
-        until_s = time.monotonic() + seconds
+    def _returned(self, since_s: float) -> bool:
+        return first_change(self._watcher.phases(FLAPPING), since_s, ("running",)) is not None
+
+    def _wait(self, seconds: float, enough: Callable[[float], bool] = lambda since_s: False) -> None:
+        begin_s = time.monotonic()
 
         def over() -> bool:
             self._sent.append((time.monotonic(), self._cameras.sent()))
-            return time.monotonic() >= until_s
+            return time.monotonic() >= begin_s + seconds or enough(begin_s)
 
         self._engine.wait_for(over, seconds + 60.0, "the minutes that count", look_s=0.5)
 
