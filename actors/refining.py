@@ -156,9 +156,8 @@ class Recollection:
         while len(self._windows) > self._most_windows or self._people > self._most_people:
             old = self._windows.popleft()
             self._people -= old.people
-            for (
-                event
-            ) in old.identity:  # the last one of a track says all there is to say; why, nobody asks any more
+            # the last event of a track says all there is to say; why, nobody asks any more
+            for event in old.identity:
                 self._identity.pop(event.track, None)
                 self._identity[event.track] = replace(event, evidence=_NO_EVIDENCE, reason="")
         while len(self._identity) > self._most_tracks:
