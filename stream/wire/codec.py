@@ -218,7 +218,7 @@ def decode(data: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message | Control
 
 
 def glance(data: bytes) -> Message | Control:
-    """What `decode` gives of bytes that this program wrote and a checksum guards, in less than half the time.
+    """What `decode` gives of bytes that this program wrote and a checksum guards, in half the time.
 
     Arrays but those of ids stay packed (maps), and values are not checked one by one: for what looks through a whole
     log for its numbers.
