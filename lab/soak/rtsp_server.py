@@ -162,8 +162,7 @@ class Camera:
             return
         clock, base_ns = source.get_clock(), source.get_base_time()
         if clock is None or not base_ns:
-            # it does not run yet; it gets its clock first, and a picture stamped without the moment it began at
-            # would be due in days and hold up all that come after it
+            # it does not run yet: it gets its clock first, and without the moment it began at no stamp means anything
             return
         self._wait_for_key = False
         buffer = Gst.Buffer.new_wrapped(unit)
